@@ -1,0 +1,1 @@
+"""Client of Mink, an event store over gRPC."""

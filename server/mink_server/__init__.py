@@ -1,0 +1,1 @@
+"""Mink: an event store over gRPC, kept in Postgres."""
