@@ -1,0 +1,1 @@
+"""Mink side by side with its peers, in one run: `python -m bench`."""

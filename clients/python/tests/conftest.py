@@ -1,0 +1,178 @@
+"""A small server over a real socket, to see what the client does when a server answers, fails, breaks off, or is silent."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+
+import grpc
+import pytest
+from google.protobuf.message import Message
+from google.rpc import error_details_pb2, status_pb2
+from mink.v1 import errors_pb2, event_pb2
+from mink.v1 import event_store_pb2 as es
+from mink.v1.event_store_pb2_grpc import EventStoreServicer, add_EventStoreServicer_to_server
+from mink_client import Mink
+
+_CODES = {
+    "WRONG_EXPECTED_VERSION": grpc.StatusCode.ABORTED,
+    "STREAM_NOT_FOUND": grpc.StatusCode.NOT_FOUND,
+    "POSITION_AHEAD": grpc.StatusCode.OUT_OF_RANGE,
+    "DATABASE_UNAVAILABLE": grpc.StatusCode.UNAVAILABLE,
+    "SHUTTING_DOWN": grpc.StatusCode.UNAVAILABLE,
+    "OVERLOADED": grpc.StatusCode.RESOURCE_EXHAUSTED,
+    "UNAUTHENTICATED": grpc.StatusCode.UNAUTHENTICATED,
+}
+
+
+class Fakes:
+    """What tests answer with."""
+
+    @staticmethod
+    def status(
+        reason: str, *details: Message, code: int | None = None, message: str = "words for people", domain: str = "mink"
+    ) -> status_pb2.Status:
+        status = status_pb2.Status(code=code if code is not None else _CODES[reason].value[0], message=message)
+        for detail in (error_details_pb2.ErrorInfo(reason=reason, domain=domain), *details):
+            status.details.add().Pack(detail)
+        return status
+
+    @staticmethod
+    def retry(seconds: float) -> error_details_pb2.RetryInfo:
+        info = error_details_pb2.RetryInfo()
+        info.retry_delay.FromMilliseconds(int(seconds * 1000))
+        return info
+
+    @staticmethod
+    async def abort(context, status: status_pb2.Status) -> None:
+        code = next(c for c in grpc.StatusCode if c.value[0] == status.code)
+        await context.abort(code, status.message, (("grpc-status-details-bin", status.SerializeToString()),))
+
+    @staticmethod
+    def failure(append: es.SessionAppend, status: status_pb2.Status) -> es.SessionResult:
+        failure = errors_pb2.Failure.FromString(status.SerializeToString())
+        return es.SessionResult(request_id=append.request_id, failure=failure)
+
+    @staticmethod
+    def done(append: es.SessionAppend, position: int = 1) -> es.SessionResult:
+        if append.HasField("to_streams"):
+            parts = [
+                es.StreamAppended(stream=part.stream, version=len(part.events), first_position=position, last_position=position)
+                for part in append.to_streams.appends
+            ]
+            several = es.AppendToStreamsResponse(streams=parts, first_position=position, last_position=position)
+            return es.SessionResult(request_id=append.request_id, to_streams=several)
+        count = len(append.to_stream.events)
+        one = es.AppendToStreamResponse(version=count, first_position=position, last_position=position + count - 1)
+        return es.SessionResult(request_id=append.request_id, to_stream=one)
+
+    @staticmethod
+    def event(position: int, *, version: int | None = None, stream: str = "Order-1") -> event_pb2.RecordedEvent:
+        return event_pb2.RecordedEvent(
+            position=position, version=version or position, id=f"id-{position}", stream=stream, type="OrderPlaced", json="{}"
+        )
+
+
+class Server(EventStoreServicer):
+    """Its handlers are set by the tests; what comes in is kept."""
+
+    def __init__(self) -> None:
+        self.port = 0
+        self.requests: list[Message] = []
+        self.appends: list[es.SessionAppend] = []
+        self.ended: list[str] = []
+        self.on_session: Callable[..., AsyncIterator[es.AppendSessionResponse]] | None = None
+        self.on_append: Callable[[es.SessionAppend], Awaitable[es.SessionResult | None]] | None = None
+        self.on_unary: Callable[..., Awaitable[Message]] | None = None
+        self.on_stream: Callable[..., AsyncIterator[Message]] | None = None
+        self._server: grpc.aio.Server | None = None
+
+    @property
+    def target(self) -> str:
+        return f"127.0.0.1:{self.port}"
+
+    async def start(self) -> None:
+        self._server = grpc.aio.server()
+        add_EventStoreServicer_to_server(self, self._server)
+        self.port = self._server.add_insecure_port(self.target)
+        await self._server.start()
+
+    async def stop(self) -> None:
+        if self._server is not None:
+            await self._server.stop(None)
+            self._server = None
+
+    async def AppendSession(self, request_iterator, context):
+        if self.on_session is not None:
+            async for response in self.on_session(request_iterator, context):
+                yield response
+            return
+        answered: asyncio.Queue[es.SessionResult | None] = asyncio.Queue()
+        tasks = set()
+
+        async def answer(append: es.SessionAppend) -> None:
+            result = await self.on_append(append) if self.on_append else Fakes.done(append)
+            if result is not None:
+                answered.put_nowait(result)
+
+        async def receive() -> None:
+            async for request in request_iterator:
+                self.requests.append(request)
+                self.appends.extend(request.appends)
+                tasks.update([asyncio.create_task(answer(append)) for append in request.appends])
+            await asyncio.gather(*tasks)
+            answered.put_nowait(None)
+
+        receiver = asyncio.create_task(receive())
+        try:
+            while (result := await answered.get()) is not None:
+                yield es.AppendSessionResponse(results=[result])
+        finally:
+            for task in (receiver, *tasks):
+                task.cancel()
+            await asyncio.gather(receiver, *tasks, return_exceptions=True)
+
+    async def _unary(self, request, context):
+        self.requests.append(request)
+        return await self.on_unary(request, context)
+
+    AppendToStream = AppendToStreams = GetStream = ListStreams = TruncateStream = DeleteStream = _unary
+
+    async def _stream(self, request, context):
+        self.requests.append(request)
+        try:
+            async for message in self.on_stream(request, context):
+                yield message
+            self.ended.append("finished")
+        except (asyncio.CancelledError, GeneratorExit):
+            self.ended.append("cancelled")
+            raise
+
+    ReadStream = ReadAll = SubscribeAll = _stream
+
+
+@pytest.fixture
+def fakes() -> type[Fakes]:
+    return Fakes
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[Server]:
+    server = Server()
+    await server.start()
+    yield server
+    await server.stop()
+
+
+@pytest.fixture
+async def mink(server: Server) -> AsyncIterator[Mink]:
+    async with Mink(server.target, timeout=5.0) as mink:
+        yield mink
+
+
+@pytest.fixture
+def eventually() -> Iterator[Callable[..., Awaitable[None]]]:
+    async def wait(condition: Callable[[], object], seconds: float = 5.0) -> None:
+        async with asyncio.timeout(seconds):
+            while not condition():
+                await asyncio.sleep(0.005)
+
+    yield wait

@@ -1,0 +1,125 @@
+"""`mink serve`."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from mink_server.settings import Settings, SettingsError, load
+
+if TYPE_CHECKING:
+    from mink_server.app import App
+
+
+def _settings_help() -> str:
+    """Every setting with its default, for `mink serve --help`."""
+    lines = ["Settings, as environment variables:", ""]
+    for field in Settings.model_fields.values():
+        default = field.default
+        shown = "not set" if default is None else str(default).lower() if isinstance(default, bool) else str(default)
+        lines += ["\b", f"{field.validation_alias}  [{shown}]", f"    {field.description}", ""]
+    return "\n".join(lines)
+
+
+def serve(
+    listen: Annotated[str | None, typer.Option(help="Where gRPC is served (MINK_LISTEN).")] = None,
+    http_listen: Annotated[str | None, typer.Option(help="Where health checks are served (MINK_HTTP_LISTEN).")] = None,
+    metrics_listen: Annotated[str | None, typer.Option(help="Where /metrics is served (MINK_METRICS_LISTEN).")] = None,
+    data_dir: Annotated[Path | None, typer.Option(help="Where the embedded Postgres keeps its data (MINK_DATA_DIR).")] = None,
+    migrate: Annotated[bool | None, typer.Option("--migrate", help="Apply pending migrations first (MINK_MIGRATE).")] = None,
+    insecure: Annotated[
+        bool | None, typer.Option("--insecure", help="Serve other addresses than loopback, without TLS and tokens (MINK_INSECURE).")
+    ] = None,
+) -> None:
+    """Runs the event store, on DATABASE_URL or on an embedded Postgres."""
+    flags: dict[str, Any] = {
+        "listen": listen,
+        "http_listen": http_listen,
+        "metrics_listen": metrics_listen,
+        "data_dir": data_dir,
+        "migrate": migrate,
+        "insecure": insecure,
+    }
+    try:
+        settings = load(**{name: value for name, value in flags.items() if value is not None})
+    except SettingsError as error:
+        _fail(str(error))
+
+    from mink_server.telemetry.logging import configure  # noqa: PLC0415 - a wrong setting is told before the server is loaded
+
+    configure(settings.log_level, settings.log_format)
+    _loop_runner(settings)
+
+
+serve.__doc__ = f"{serve.__doc__}\n\n{_settings_help()}"
+
+
+def _loop_runner(settings: Settings) -> None:
+    try:
+        import uvloop  # noqa: PLC0415 - not there on every platform
+
+        factory = uvloop.new_event_loop
+    except ImportError:
+        factory = asyncio.new_event_loop
+    with asyncio.Runner(loop_factory=factory) as runner:
+        runner.run(_run(settings))
+
+
+async def _run(settings: Settings) -> None:
+    from mink_server.app import App  # noqa: PLC0415 - see above
+    from mink_server.core.errors import MinkError  # noqa: PLC0415
+    from mink_server.storage.embedded import EmbeddedPostgresError  # noqa: PLC0415
+
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    app = App(settings)
+    starting = asyncio.create_task(app.start())
+    stopping = asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait((starting, stopping), return_when=asyncio.FIRST_COMPLETED)
+        if not starting.done():
+            starting.cancel()
+            await asyncio.gather(starting, return_exceptions=True)
+            return
+        try:
+            await starting
+        except (EmbeddedPostgresError, MinkError, OSError) as error:
+            _fail(_why(error))
+        _announce(app, settings)
+        await stop.wait()
+        _say(f"Stopping: calls in flight have {settings.drain_seconds:g} s.")
+        await app.stop()
+        _say("Stopped.")
+    finally:
+        stopping.cancel()
+
+
+def _announce(app: App, settings: Settings) -> None:
+    _say(f"Mink is running on {app.database}.")
+    _say(f"  gRPC     {app.grpc_address}")
+    _say(f"  health   http://{app.http_address}/health/ready")
+    _say(f"  metrics  http://{app.metrics_address}/metrics")
+    if settings.insecure:
+        _say("  Anyone who reaches these addresses can read, append and delete: --insecure is on.")
+    else:
+        _say("  Only this machine can reach them: there is no TLS and no token.")
+
+
+def _why(error: Exception) -> str:
+    return str(error) or type(error).__name__
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)  # noqa: T201 - for the person who started it
+
+
+def _fail(message: str) -> Any:
+    _say(f"mink serve: {message}")
+    raise typer.Exit(1)

@@ -1,0 +1,159 @@
+"""What can go wrong, as exceptions. `rpc/errors.py` says how each one looks to a client."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+class MinkError(Exception):
+    """Something that a caller is told. Its text is for people and holds no payload, no SQL and no secret."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExpectationViolation:
+    """A stream that was not as expected: `expected` is an expectation (see `core.expectations`), `actual` a version."""
+
+    stream: str
+    expected: int
+    actual: int
+
+
+class WrongExpectedVersionError(MinkError):
+    """One or more streams were not as the caller expected."""
+
+    def __init__(self, violations: list[ExpectationViolation]) -> None:
+        self.violations = violations
+        first = violations[0]
+        more = f" (and {len(violations) - 1} more)" if len(violations) > 1 else ""
+        super().__init__(f"stream {first.stream!r} is at version {first.actual}, which is not what was expected{more}")
+
+
+class EventIdConflictError(MinkError):
+    """An event id is in the log already, for another append."""
+
+    def __init__(self, event_id: str) -> None:
+        self.event_id = event_id
+        super().__init__(f"event id {event_id} is already in the log, for another append")
+
+
+class NotFoundError(MinkError):
+    """Something that was named is not there. `kind` says what: stream, snapshot, projection."""
+
+    kind = "resource"
+
+    def __init__(self, name: str, message: str) -> None:
+        self.name = name
+        super().__init__(message)
+
+
+class StreamNotFoundError(NotFoundError):
+    """No event was ever appended to the stream."""
+
+    kind = "stream"
+
+    def __init__(self, stream: str) -> None:
+        super().__init__(stream, f"stream {stream!r} does not exist")
+
+
+class StreamDeletedError(NotFoundError):
+    """The stream was deleted; with a tombstone, for good."""
+
+    kind = "stream"
+
+    def __init__(self, stream: str, *, tombstoned: bool) -> None:
+        self.tombstoned = tombstoned
+        super().__init__(stream, f"stream {stream!r} was deleted" + (" for good" if tombstoned else ""))
+
+
+class SnapshotNotFoundError(NotFoundError):
+    """The stream has no snapshot."""
+
+    kind = "snapshot"
+
+    def __init__(self, stream: str) -> None:
+        super().__init__(stream, f"stream {stream!r} has no snapshot")
+
+
+@dataclass(frozen=True, slots=True)
+class FieldViolation:
+    """A field of a request that is wrong, by its path in the proto, and why."""
+
+    field: str
+    description: str
+
+
+class InvalidRequestError(MinkError):
+    """The request cannot be right. Names every field that is wrong."""
+
+    def __init__(self, violations: list[FieldViolation]) -> None:
+        self.violations = violations
+        super().__init__("; ".join(f"{v.field}: {v.description}" for v in violations[:10]))
+
+
+class TooLargeError(MinkError):
+    """Something is larger than the server takes; sizes in bytes."""
+
+    def __init__(self, what: str, size: int, limit: int) -> None:
+        self.size = size
+        self.limit = limit
+        super().__init__(f"{what} has {size} bytes, the limit is {limit}")
+
+
+class EventTooLargeError(TooLargeError):
+    """One event is too large."""
+
+
+class RequestTooLargeError(TooLargeError):
+    """The events of one append are too large together."""
+
+
+class PositionAheadError(MinkError):
+    """A position that this log has not given: it is beyond the head, or comes from another log."""
+
+    def __init__(self, position: int, head: int, log_id: str) -> None:
+        self.position = position
+        self.head = head
+        self.log_id = log_id
+        super().__init__(
+            f"position {position} does not belong to this log (id {log_id}, head {head}): the database was restored or replaced"
+        )
+
+
+class RetryableError(MinkError):
+    """Something that passes: trying again after `retry_after` seconds is reasonable."""
+
+    retry_after = 1.0
+
+
+class DatabaseUnavailableError(RetryableError):
+    """Postgres cannot be reached or cannot take writes. The outcome of an append is unknown."""
+
+    retry_after = 0.5
+
+    def __init__(self, message: str = "the database is not available") -> None:
+        super().__init__(message)
+
+
+class ShuttingDownError(RetryableError):
+    """This server is about to stop."""
+
+    retry_after = 0.2
+
+    def __init__(self) -> None:
+        super().__init__("this server is shutting down")
+
+
+class OverloadedError(RetryableError):
+    """As much work is waiting as the server lets in."""
+
+    retry_after = 0.1
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"too much is waiting: {what}")
+
+
+class AppendTimeoutError(MinkError):
+    """An append waited for its turn longer than its caller allowed. It was not sent to the database."""
+
+    def __init__(self) -> None:
+        super().__init__("the append waited for its turn longer than its timeout, and was not made")

@@ -1,0 +1,120 @@
+"""The core's errors as gRPC statuses: one table."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import grpc
+import structlog
+from google.protobuf import any_pb2
+from google.rpc import error_details_pb2, status_pb2
+from grpc_status import rpc_status
+from mink.v1 import errors_pb2
+
+from mink_server.core import errors
+from mink_server.rpc.convert import expected_in
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from google.protobuf.message import Message
+
+log = structlog.get_logger(__name__)
+
+DOMAIN: Final = "mink"
+
+
+def _wrong_expected_version(error: errors.WrongExpectedVersionError) -> Message:
+    detail = errors_pb2.WrongExpectedVersion()
+    for violation in error.violations:
+        message = detail.violations.add(stream=violation.stream, actual_version=violation.actual)
+        expected_in(message, violation.expected)
+    return detail
+
+
+def _bad_request(error: errors.InvalidRequestError) -> Message:
+    violations = [error_details_pb2.BadRequest.FieldViolation(field=v.field, description=v.description) for v in error.violations]
+    return error_details_pb2.BadRequest(field_violations=violations)
+
+
+def _retry_info(error: errors.RetryableError) -> Message:
+    detail = error_details_pb2.RetryInfo()
+    detail.retry_delay.FromNanoseconds(int(error.retry_after * 1_000_000_000))
+    return detail
+
+
+def _resource(error: errors.NotFoundError) -> Message:
+    return error_details_pb2.ResourceInfo(resource_type=error.kind, resource_name=error.name)
+
+
+def _size(error: errors.TooLargeError) -> Message:
+    return errors_pb2.SizeLimit(size_bytes=error.size, limit_bytes=error.limit)
+
+
+class _Row(NamedTuple):
+    reason: str
+    code: grpc.StatusCode
+    detail: Callable[..., Message] | None = None
+
+
+_TABLE: Final[dict[type[errors.MinkError], _Row]] = {
+    errors.WrongExpectedVersionError: _Row("WRONG_EXPECTED_VERSION", grpc.StatusCode.ABORTED, _wrong_expected_version),
+    errors.EventIdConflictError: _Row(
+        "EVENT_ID_CONFLICT", grpc.StatusCode.ALREADY_EXISTS, lambda e: errors_pb2.EventIdConflict(event_id=e.event_id)
+    ),
+    errors.StreamNotFoundError: _Row("STREAM_NOT_FOUND", grpc.StatusCode.NOT_FOUND, _resource),
+    errors.StreamDeletedError: _Row("STREAM_DELETED", grpc.StatusCode.NOT_FOUND, _resource),
+    errors.SnapshotNotFoundError: _Row("SNAPSHOT_NOT_FOUND", grpc.StatusCode.NOT_FOUND, _resource),
+    errors.InvalidRequestError: _Row("INVALID_REQUEST", grpc.StatusCode.INVALID_ARGUMENT, _bad_request),
+    errors.PositionAheadError: _Row(
+        "POSITION_AHEAD",
+        grpc.StatusCode.OUT_OF_RANGE,
+        lambda e: errors_pb2.PositionAhead(position=e.position, head=e.head, log_id=e.log_id),
+    ),
+    errors.EventTooLargeError: _Row("EVENT_TOO_LARGE", grpc.StatusCode.INVALID_ARGUMENT, _size),
+    errors.RequestTooLargeError: _Row("REQUEST_TOO_LARGE", grpc.StatusCode.INVALID_ARGUMENT, _size),
+    errors.DatabaseUnavailableError: _Row("DATABASE_UNAVAILABLE", grpc.StatusCode.UNAVAILABLE, _retry_info),
+    errors.ShuttingDownError: _Row("SHUTTING_DOWN", grpc.StatusCode.UNAVAILABLE, _retry_info),
+    errors.OverloadedError: _Row("OVERLOADED", grpc.StatusCode.RESOURCE_EXHAUSTED, _retry_info),
+    errors.AppendTimeoutError: _Row("", grpc.StatusCode.DEADLINE_EXCEEDED),
+}
+_INTERNAL: Final = _Row("INTERNAL", grpc.StatusCode.INTERNAL)
+
+
+def reason_of(error: Exception) -> str:
+    """The reason that clients see, or the name of the status code if it has none."""
+    row = _TABLE.get(type(error), _INTERNAL)  # type: ignore[arg-type]
+    return row.reason or row.code.name
+
+
+def to_proto(error: Exception) -> status_pb2.Status:
+    """An error as google.rpc.Status. What is not in the table is logged and told to clients as INTERNAL, without its text."""
+    row = _TABLE.get(type(error))  # type: ignore[arg-type]
+    if row is None:
+        if not isinstance(error, errors.MinkError):
+            log.error("unexpected error", exc_info=error)
+        row = _INTERNAL
+        text = "the server failed in a way that it did not expect"
+    else:
+        text = str(error)
+    status = status_pb2.Status(code=row.code.value[0], message=text[:2000])
+    details: list[Message] = []
+    if row.reason:
+        details.append(error_details_pb2.ErrorInfo(reason=row.reason, domain=DOMAIN))
+    if row.detail is not None:
+        details.append(row.detail(error))
+    for detail in details:
+        packed = any_pb2.Any()
+        packed.Pack(detail)
+        status.details.append(packed)
+    return status
+
+
+def to_failure(error: Exception) -> errors_pb2.Failure:
+    """An error as the result of an append in a session."""
+    return errors_pb2.Failure.FromString(to_proto(error).SerializeToString())
+
+
+def to_status(error: Exception) -> grpc.Status:
+    """An error as the status of a call."""
+    return rpc_status.to_status(to_proto(error))

@@ -1,0 +1,174 @@
+"""The EventStore service: check, call the core, convert."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from typing import TYPE_CHECKING, Any, Final
+
+from mink.v1 import event_store_pb2 as pb
+
+from mink_server.core import limits
+from mink_server.core.appending import append
+from mink_server.core.errors import OverloadedError, PositionAheadError
+from mink_server.core.expectations import NO_STREAM
+from mink_server.rpc import convert
+from mink_server.rpc.append_session import AppendSession
+from mink_server.rpc.convert import Problems
+from mink_server.rpc.subscription import Subscription
+from mink_server.wire import block, number
+
+if TYPE_CHECKING:
+    import grpc
+
+    from mink_server.core.limits import Limits
+    from mink_server.core.log import Log
+    from mink_server.rpc.drain import Drain
+
+    Context = grpc.aio.ServicerContext[Any, Any]
+
+_DEFAULT_PAGE: Final = 100
+
+
+class EventStore:
+    """Serves one log.
+
+    Args:
+        log: The log.
+        bounds: What an append may hold.
+        drain: Says when the server is about to stop.
+        checkpoint_seconds: The longest silence of a subscription.
+        max_subscriptions: Subscriptions at once.
+    """
+
+    def __init__(self, log: Log, bounds: Limits, drain: Drain, *, checkpoint_seconds: float, max_subscriptions: int) -> None:
+        self._log = log
+        self._bounds = bounds
+        self._drain = drain
+        self._checkpoint_seconds = checkpoint_seconds
+        self._max_subscriptions = max_subscriptions
+        self._subscriptions = 0
+
+    async def AppendToStream(self, request: pb.AppendToStreamRequest, context: Context) -> pb.AppendToStreamResponse:  # noqa: N802
+        """See the proto."""
+        writes = convert.to_stream(request, self._bounds)
+        return convert.appended_to_stream(await append(self._log.writes, writes, context.time_remaining()))
+
+    async def AppendToStreams(self, request: pb.AppendToStreamsRequest, context: Context) -> pb.AppendToStreamsResponse:  # noqa: N802
+        """See the proto."""
+        writes = convert.to_streams(request, self._bounds)
+        return convert.appended_to_streams(writes, await append(self._log.writes, writes, context.time_remaining()))
+
+    async def AppendSession(self, _requests: object, context: Context) -> None:  # noqa: N802
+        """See the proto."""
+        await AppendSession(self._log.writes, self._bounds, self._drain, context).run()
+
+    async def ReadStream(self, request: pb.ReadStreamRequest, context: Context) -> None:  # noqa: N802
+        """See the proto."""
+        problems = Problems()
+        convert.check_name(problems, "stream", request.stream, limits.MAX_STREAM_NAME)
+        from_version = convert.count(problems, "from_version", request.from_version)
+        limit = convert.count(problems, "limit", request.limit)
+        backwards = convert.backwards(request, problems)
+        if request.since_snapshot and (from_version or backwards):
+            problems.add("since_snapshot", "goes with neither from_version nor BACKWARDS")
+        problems.check()
+        pages = self._log.reads.read_stream(
+            request.stream, from_version=from_version, limit=limit, backwards=backwards, since_snapshot=request.since_snapshot
+        )
+        async for page in pages:
+            snapshot = b"" if page.snapshot is None else block(b"\x12", convert.snapshot_message(page.snapshot).SerializeToString())
+            await context.write(b"".join((page.frames, snapshot, number(b"\x18", page.version))))
+
+    async def ReadAll(self, request: pb.ReadAllRequest, context: Context) -> None:  # noqa: N802
+        """See the proto."""
+        problems = Problems()
+        after = convert.count(problems, "after_position", request.after_position)
+        before = convert.count(problems, "before_position", request.before_position)
+        limit = convert.count(problems, "limit", request.limit)
+        backwards = convert.backwards(request, problems)
+        if after and backwards:
+            problems.add("after_position", "goes with FORWARDS; backwards, say before_position")
+        if before and not backwards:
+            problems.add("before_position", "goes with BACKWARDS; forwards, say after_position")
+        where = convert.event_filter(request, problems)
+        problems.check()
+        head = await self._log.reads.head()
+        asked = before - 1 if before else after
+        if asked > head.position:
+            raise PositionAheadError(before or after, head.position, head.log_id)
+        if backwards:
+            pages = self._log.reads.read_all_backwards(before=before or head.position + 1, limit=limit, where=where)
+        else:
+            pages = self._log.reads.read_all(after=after, upto=head.position, limit=limit, where=where)
+        end = number(b"\x18", head.position)
+        async for page in pages:
+            await context.write(b"".join((page.frames, number(b"\x10", page.position), end)))
+
+    async def SubscribeAll(self, request: pb.SubscribeAllRequest, context: Context) -> None:  # noqa: N802
+        """See the proto."""
+        problems = Problems()
+        from_end = request.WhichOneof("start") == "from_end"
+        if from_end and not request.from_end:
+            problems.add("from_end", "must be true, or not set")
+        after = convert.count(problems, "after_position", request.after_position)
+        where = convert.event_filter(request, problems)
+        problems.check()
+        if self._subscriptions >= self._max_subscriptions:
+            raise OverloadedError(f"{self._max_subscriptions} subscriptions")
+        # Read from the database, for another server may have committed what this one has not heard of yet.
+        head = await self._log.reads.head()
+        if after > head.position or (request.log_id and request.log_id != head.log_id):
+            raise PositionAheadError(after, head.position, head.log_id)
+        position = head.position if from_end else after
+        await self._log.tail.reach(position)
+        self._subscriptions += 1
+        try:
+            await Subscription(self._log, self._drain, context, position, where, self._checkpoint_seconds).run()
+        finally:
+            self._subscriptions -= 1
+
+    async def GetStream(self, request: pb.GetStreamRequest, _context: Context) -> pb.GetStreamResponse:  # noqa: N802
+        """See the proto."""
+        return pb.GetStreamResponse(stream=convert.stream_message(await self._log.streams.get(convert.stream_name(request))))
+
+    async def ListStreams(self, request: pb.ListStreamsRequest, _context: Context) -> pb.ListStreamsResponse:  # noqa: N802
+        """See the proto."""
+        problems = Problems()
+        if request.prefix:
+            convert.check_name(problems, "prefix", request.prefix, limits.MAX_STREAM_NAME)
+        size = convert.count(problems, "page_size", request.page_size, limits.MAX_PAGE_SIZE) or _DEFAULT_PAGE
+        after = ""
+        try:
+            after = base64.urlsafe_b64decode(request.page_token).decode()
+        except (binascii.Error, UnicodeError):
+            problems.add("page_token", "must be one that a page before gave")
+        if after:
+            convert.check_name(problems, "page_token", after, limits.MAX_STREAM_NAME)
+        problems.check()
+        found = await self._log.streams.list(
+            prefix=request.prefix, after=after, limit=size + 1, include_deleted=request.include_deleted
+        )
+        token = base64.urlsafe_b64encode(found[size - 1].stream.encode()).decode() if len(found) > size else ""
+        return pb.ListStreamsResponse(streams=map(convert.stream_message, found[:size]), next_page_token=token)
+
+    async def TruncateStream(self, request: pb.TruncateStreamRequest, _context: Context) -> pb.TruncateStreamResponse:  # noqa: N802
+        """See the proto."""
+        problems = Problems()
+        convert.check_name(problems, "stream", request.stream, limits.MAX_STREAM_NAME)
+        if request.before_version < 1:
+            problems.add("before_version", "must be 1 or more")
+        problems.check()
+        removal = await self._log.streams.truncate(request.stream, request.before_version)
+        return pb.TruncateStreamResponse(removed=removal.removed, version=removal.version)
+
+    async def DeleteStream(self, request: pb.DeleteStreamRequest, _context: Context) -> pb.DeleteStreamResponse:  # noqa: N802
+        """See the proto."""
+        problems = Problems()
+        convert.check_name(problems, "stream", request.stream, limits.MAX_STREAM_NAME)
+        expected = convert.expectation(request, problems)
+        if expected in (NO_STREAM, 0) and not problems.violations:
+            problems.add("expectation", "a stream that is not there cannot be deleted: say ANY, STREAM_EXISTS or an exact_version")
+        problems.check()
+        removal = await self._log.streams.delete(request.stream, expected, tombstone=request.tombstone)
+        return pb.DeleteStreamResponse(removed=removal.removed, version=removal.version)

@@ -1,0 +1,148 @@
+"""Every setting, its default, its check. Each one is an environment variable."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class SettingsError(Exception):
+    """A setting is wrong; the text is one line that names it."""
+
+
+def _address(value: str) -> str:
+    host, colon, port = value.rpartition(":")
+    if not colon or not host or not port.isdigit() or int(port) > 65535:
+        raise ValueError("must be HOST:PORT, for example 127.0.0.1:50051")
+    return value
+
+
+Address = Annotated[str, AfterValidator(_address)]
+
+
+def _schema(value: str) -> str:
+    # The name is put into SQL text as it is, and into the name of a NOTIFY channel, which has at most 63 bytes.
+    if not re.fullmatch(r"[a-z_][a-z0-9_]{0,49}", value) or value.startswith("pg_"):
+        raise ValueError("must be lower-case letters, digits and _, at most 50, and not pg_…")
+    return value
+
+
+def _setting(default: Any, name: str, description: str, **bounds: Any) -> Any:
+    return Field(default=default, validation_alias=name, description=description, **bounds)
+
+
+class Settings(BaseSettings):
+    """What an operator can set."""
+
+    model_config = SettingsConfigDict(extra="ignore", populate_by_name=True)
+
+    listen: Address = _setting("127.0.0.1:50051", "MINK_LISTEN", "Where gRPC is served; port 0: a free one.")
+    http_listen: Address = _setting("127.0.0.1:8080", "MINK_HTTP_LISTEN", "Where /health/live and /health/ready are served.")
+    metrics_listen: Address = _setting("127.0.0.1:9090", "MINK_METRICS_LISTEN", "Where Prometheus finds /metrics.")
+    insecure: bool = _setting(False, "MINK_INSECURE", "Serve other addresses than loopback although there is no TLS and no token.")
+
+    database_url: SecretStr | None = _setting(
+        None, "DATABASE_URL", "Postgres, as postgresql://…; not set: an embedded Postgres 18."
+    )
+    database_schema: Annotated[str, AfterValidator(_schema)] = _setting("mink", "DATABASE_SCHEMA", "The schema that holds the log.")
+    migrate: bool = _setting(False, "MINK_MIGRATE", "Apply pending migrations at the start (the embedded database always does).")
+    database_pool: int = _setting(
+        8, "MINK_DATABASE_POOL", "Connections for reading, at most; two more are for writing and listening.", ge=1, le=500
+    )
+    database_timeout: float = _setting(
+        10.0, "MINK_DATABASE_TIMEOUT", "Seconds that a call waits while the database is away.", gt=0, le=300
+    )
+    database_statement_cache: int = _setting(
+        100,
+        "MINK_DATABASE_STATEMENT_CACHE",
+        "Prepared statements kept per connection; 0 behind a pgbouncer older than 1.21.",
+        ge=0,
+        le=10_000,
+    )
+    data_dir: Path | None = _setting(
+        None, "MINK_DATA_DIR", "Where the embedded Postgres keeps its data; not set: .mink in this folder."
+    )
+
+    max_event_bytes: int = _setting(
+        1_048_576, "MINK_MAX_EVENT_BYTES", "Bytes of one event (payload, metadata, type), at most.", ge=1024, le=67_108_864
+    )
+    max_request_bytes: int = _setting(
+        4_194_304, "MINK_MAX_REQUEST_BYTES", "Bytes of all events of one append, at most.", ge=1024, le=268_435_456
+    )
+    max_events_per_append: int = _setting(10_000, "MINK_MAX_EVENTS_PER_APPEND", "Events of one append, at most.", ge=1, le=100_000)
+    max_waiting_appends: int = _setting(
+        20_000, "MINK_MAX_WAITING_APPENDS", "Appends that wait; more are OVERLOADED.", ge=1, le=1_000_000
+    )
+    max_waiting_bytes: int = _setting(
+        67_108_864, "MINK_MAX_WAITING_BYTES", "Bytes of appends that wait; more are OVERLOADED.", ge=1024, le=4_294_967_296
+    )
+    max_subscriptions: int = _setting(
+        10_000, "MINK_MAX_SUBSCRIPTIONS", "Subscriptions at once; more are OVERLOADED.", ge=1, le=1_000_000
+    )
+    tail_bytes: int = _setting(
+        33_554_432, "MINK_TAIL_BYTES", "Bytes of the newest events kept in memory for subscribers.", ge=0, le=4_294_967_296
+    )
+    checkpoint_seconds: float = _setting(
+        3.0, "MINK_CHECKPOINT_SECONDS", "Seconds between the checkpoints of a subscription, at most.", gt=0, le=60
+    )
+    drain_seconds: float = _setting(10.0, "MINK_DRAIN_SECONDS", "Seconds that calls in flight have after SIGTERM.", ge=0, le=600)
+
+    reflection: bool = _setting(True, "MINK_REFLECTION", "Serve gRPC reflection, which grpcurl needs.")
+    channelz: bool = _setting(False, "MINK_CHANNELZ", "Serve channelz.")
+    log_level: Literal["debug", "info", "warning", "error"] = _setting(
+        "info", "MINK_LOG_LEVEL", "The least severe log line that is written."
+    )
+    log_format: Literal["auto", "console", "json"] = _setting("auto", "MINK_LOG_FORMAT", "auto: console on a terminal, else json.")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.max_request_bytes < self.max_event_bytes:
+            raise ValueError("MINK_MAX_REQUEST_BYTES: must not be less than MINK_MAX_EVENT_BYTES")
+        if not self.insecure:
+            for name, address in (
+                ("MINK_LISTEN", self.listen),
+                ("MINK_HTTP_LISTEN", self.http_listen),
+                ("MINK_METRICS_LISTEN", self.metrics_listen),
+            ):
+                if not is_loopback(address):
+                    raise ValueError(
+                        f"{name}: {address} can be reached from other machines, and there is no TLS and no token yet; "
+                        "use 127.0.0.1, or say --insecure (MINK_INSECURE=true)"
+                    )
+        return self
+
+
+def is_loopback(address: str) -> bool:
+    """Whether only this machine reaches HOST:PORT."""
+    host = address.rpartition(":")[0].strip("[]")
+    return host in ("localhost", "::1") or host.startswith("127.")
+
+
+def load(**flags: Any) -> Settings:
+    """The settings from the environment; flags (by field name) come first.
+
+    Raises:
+        SettingsError: One is wrong.
+    """
+    known = {str(field.validation_alias) for field in Settings.model_fields.values()}
+    unknown = sorted(name for name in os.environ if name.startswith("MINK_") and name not in known and not _OTHERS.match(name))
+    if unknown:
+        raise SettingsError(f"{unknown[0]}: there is no such setting; see `mink serve --help`")
+    aliases = {name: str(field.validation_alias) for name, field in Settings.model_fields.items()}
+    try:
+        return Settings(**{aliases[name]: value for name, value in flags.items()})
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        message = first["msg"].removeprefix("Value error, ")
+        where = ".".join(str(part) for part in first["loc"])
+        raise SettingsError(f"{where}: {message}" if where else message) from None
+
+
+# Variables that begin with MINK_ and are not settings of the server: the clients' address, and what Kubernetes puts into every
+# container beside a Service that is named mink.
+_OTHERS = re.compile(r"MINK_(SERVER$|SERVICE_|PORT)")

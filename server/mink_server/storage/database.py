@@ -1,0 +1,187 @@
+"""Connections to Postgres: a pool for reading, and single ones for those who need their own. Each comes back by itself."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import asynccontextmanager, suppress
+from typing import TYPE_CHECKING, Any, Final
+
+import asyncpg
+import structlog
+
+from mink_server.core.errors import DatabaseUnavailableError
+from mink_server.storage.errors import translate, unavailable
+from mink_server.telemetry import metrics
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+log = structlog.get_logger(__name__)
+
+_FIRST_PAUSE: Final = 0.05
+_LONGEST_PAUSE: Final = 2.0
+
+
+class _PooledConnection(asyncpg.Connection):  # type: ignore[type-arg]
+    """A connection that is not reset between uses: readers leave nothing behind, and a reset is a round trip."""
+
+    def get_reset_query(self) -> str:
+        return ""
+
+
+class Database:
+    """One Postgres database, by its DSN (several hosts in it: the one that takes writes is used).
+
+    Args:
+        dsn: A libpq connection string.
+        pool_size: Connections for reading, at most. Those that `connect` gives come on top.
+        timeout: Seconds that a reader waits for a connection, a statement, or the database's return.
+        statement_cache: Prepared statements kept per connection; 0 behind a pgbouncer that does not know them.
+    """
+
+    def __init__(self, dsn: str, *, pool_size: int = 8, timeout: float = 10.0, statement_cache: int = 100) -> None:
+        self._dsn = dsn
+        self._pool_size = pool_size
+        self._timeout = timeout
+        self._statement_cache = statement_cache
+        self._pool: asyncpg.Pool[Any] | None = None
+
+    async def open(self) -> None:
+        """Makes the pool. Connections are opened when they are needed.
+
+        Raises:
+            DatabaseUnavailableError: The DSN cannot be used.
+        """
+        try:
+            self._pool = await asyncpg.create_pool(
+                self._dsn,
+                min_size=0,
+                max_size=self._pool_size,
+                command_timeout=self._timeout,
+                timeout=self._timeout,
+                statement_cache_size=self._statement_cache,
+                max_inactive_connection_lifetime=300,
+                connection_class=_PooledConnection,
+                target_session_attrs="read-write",
+                server_settings={"application_name": "mink"},
+            )
+        except Exception as error:
+            raise translate(error) from error
+        metrics.POOL_SIZE.set(self._pool_size)
+
+    async def close(self) -> None:
+        """Closes the pool; a connection that does not close in time is cut."""
+        if self._pool is not None:
+            with suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError):
+                async with asyncio.timeout(2):
+                    await self._pool.close()
+            self._pool.terminate()
+
+    async def connect(self) -> asyncpg.Connection[Any]:
+        """A connection of the caller's own, which the caller closes. Raises what asyncpg raises."""
+        return await asyncpg.connect(
+            self._dsn,
+            timeout=self._timeout,
+            statement_cache_size=self._statement_cache,
+            target_session_attrs="read-write",
+            server_settings={"application_name": "mink"},
+        )
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[asyncpg.pool.PoolConnectionProxy[Any]]:
+        """A connection of the pool, for a moment.
+
+        Raises:
+            MinkError: The database failed.
+        """
+        if self._pool is None:
+            raise DatabaseUnavailableError
+        metrics.POOL_WAITING.inc()
+        waiting = True
+        try:
+            async with self._pool.acquire(timeout=self._timeout) as connection:
+                metrics.POOL_WAITING.dec()
+                waiting = False
+                with metrics.POOL_IN_USE.track_inprogress():
+                    yield connection
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+            raise translate(error) from error
+        finally:
+            if waiting:
+                metrics.POOL_WAITING.dec()
+
+    async def fetch(self, query: str, *args: object) -> list[Any]:
+        """The rows of a statement that only reads. It is tried again while the database is away, for `timeout` seconds.
+
+        Raises:
+            MinkError: The database failed, or stayed away.
+        """
+        end = time.monotonic() + self._timeout
+        pause = _FIRST_PAUSE
+        while True:
+            try:
+                async with self.connection() as connection:
+                    return await connection.fetch(query, *args)
+            except DatabaseUnavailableError:
+                if time.monotonic() + pause > end:
+                    raise
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, _LONGEST_PAUSE)
+
+    async def fetchrow(self, query: str, *args: object) -> Any:
+        """The first row of a statement that only reads, or None; otherwise as `fetch`."""
+        rows = await self.fetch(query, *args)
+        return rows[0] if rows else None
+
+
+class Backoff:
+    """How long to wait before the next try, in seconds: doubling, up to two seconds."""
+
+    def __init__(self) -> None:
+        self._pause = _FIRST_PAUSE
+
+    async def wait(self) -> None:
+        """Waits."""
+        await asyncio.sleep(self._pause)
+        self._pause = min(self._pause * 2, _LONGEST_PAUSE)
+
+
+class OwnConnection:
+    """A connection that one user keeps and that is opened again when it was lost.
+
+    Args:
+        database: Where to.
+        user: Who keeps it, for logs and metrics. Example: writer.
+    """
+
+    def __init__(self, database: Database, user: str) -> None:
+        self._database = database
+        self._user = user
+        self._connection: asyncpg.Connection[Any] | None = None
+        self._was_open = False
+
+    async def get(self) -> asyncpg.Connection[Any]:
+        """The connection, opened if it is not. Raises what asyncpg raises."""
+        if self._connection is None or self._connection.is_closed():
+            self._connection = await self._database.connect()
+            if self._was_open:
+                metrics.RECONNECTS.labels(self._user).inc()
+                log.info("connected to the database again", user=self._user)
+            self._was_open = True
+        return self._connection
+
+    def drop(self, error: BaseException) -> None:
+        """Cuts the connection, so that `get` opens another; says why in the log."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.terminate()
+            known = unavailable(error)
+            log.warning("database connection lost", user=self._user, why=str(known) if known else type(error).__name__)
+
+    async def close(self) -> None:
+        """Closes it; cuts it if that takes too long."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError):
+                await connection.close(timeout=1)

@@ -1,0 +1,400 @@
+-- The log: its identity, streams, events, snapshots.
+-- {schema} is replaced by the schema's name, a plain identifier.
+
+-- One row, made once: which log this is. Clients compare the id after a restore or a failover.
+create table {schema}.log (
+    only_row boolean primary key default true check (only_row),
+    id uuid not null default gen_random_uuid(),
+    created_at timestamptz not null default now()
+);
+insert into {schema}.log default values;
+
+-- One row: the newest position that is certain never to be given again although its event is gone. Only removals update it.
+create table {schema}.removed (
+    only_row boolean primary key default true check (only_row),
+    position bigint not null
+);
+insert into {schema}.removed (position) values (0);
+
+-- A stream's id is the position of its first event. Appends insert rows here and never update one.
+create table {schema}.streams (
+    stream_id bigint primary key,
+    floor bigint not null default 0,          -- versions up to this one were removed and are never used again
+    deleted boolean not null default false,   -- deleted at `floor`; events above it make the stream exist again
+    tombstoned boolean not null default false,
+    name text collate "C" not null unique,
+    category text collate "C" not null
+);
+-- What a sweep after a crash in the middle of a removal looks at.
+create index streams_with_removals on {schema}.streams (stream_id) where floor > 0;
+
+-- envelope || payload are the bytes of an event on the wire, as an element of a response's `events` (field 1).
+create table {schema}.events (
+    position bigint primary key,
+    stream_id bigint not null,
+    version bigint not null,
+    recorded_at timestamptz not null,
+    event_id uuid not null,
+    flags smallint not null,                  -- 1: the payload is JSON text; 2: first, 4: last event of its append
+    type text collate "C" not null,
+    envelope bytea not null,
+    payload bytea not null,
+    constraint events_stream_version unique (stream_id, version),
+    constraint events_event_id unique (event_id)
+);
+do $$
+begin
+    alter table {schema}.events alter column payload set compression lz4;
+exception when feature_not_supported or invalid_parameter_value then
+    null;  -- a server built without lz4 compresses with pglz
+end $$;
+
+create table {schema}.snapshots (
+    stream_id bigint primary key references {schema}.streams,
+    version bigint not null,
+    saved_at timestamptz not null,
+    is_json boolean not null,
+    metadata jsonb not null,
+    state bytea not null
+);
+
+-- The number as protobuf's fixed64: eight bytes, lowest first.
+create function {schema}.fixed64(p_number bigint) returns bytea
+language sql immutable strict parallel safe as $$
+    select substr(b, 8, 1) || substr(b, 7, 1) || substr(b, 6, 1) || substr(b, 5, 1)
+        || substr(b, 4, 1) || substr(b, 3, 1) || substr(b, 2, 1) || substr(b, 1, 1)
+    from (select int8send(p_number) as b) as bytes
+$$;
+
+-- Appends a batch. Every append in it succeeds or fails alone; its writes (one a stream) succeed or fail together.
+--
+--   w_…  one element a write, the writes of one append side by side
+--   w_append    number of the write's append in the batch
+--   w_settles   on the last write of an append: how many writes the append has; else 0
+--   w_stream    the stream's name
+--   w_previous  number (from 1) of the last write before this one that names the same stream; 0: none
+--   w_expected  the version expected; -1 any, -2 no stream, -3 the stream exists
+--   w_events    how many events the write has
+--   e_…  one element an event, in the order of the writes
+--   e_write     number (from 1) of the event's write
+--   e_index     the event's number (from 1) in its write
+--   e_open, e_envelope  the event's bytes before and after position and version; e_payload, the payload's
+--
+-- Answers with one element a write:
+--   outcomes    0 written (or only checked), 1 replayed, 2 not as expected, 3 event id in use, 4 tombstone
+--   versions    0, 1: the stream's version after the write; 2: the version that it has
+--   positions   0, 1: the position of the write's last event, or 0
+--   conflicts   3: the event id
+--   head        the newest position after the batch
+create function {schema}.append_v1(
+    p_recorded_at timestamptz,
+    w_append integer[], w_settles integer[], w_stream text[], w_previous integer[], w_expected bigint[], w_events integer[],
+    e_write integer[], e_index integer[], e_id uuid[], e_type text[], e_flags smallint[],
+    e_open bytea[], e_envelope bytea[], e_payload bytea[],
+    out outcomes smallint[], out versions bigint[], out positions bigint[], out conflicts uuid[], out head bigint
+) language plpgsql volatile
+set search_path = pg_catalog
+set plan_cache_mode = force_generic_plan
+set enable_hashjoin = off
+set enable_mergejoin = off
+set lock_timeout = '10s'
+as $$
+declare
+    n constant integer := cardinality(w_stream);
+    r record;
+    v_failed boolean := false;
+    v_before bigint;                                             -- newest position before the append at hand
+    v_id bigint[] := array_fill(null::bigint, array[n]);         -- after the write: the stream's id,
+    v_base bigint[] := array_fill(0::bigint, array[n]);          -- the newest version ever given,
+    v_current bigint[] := array_fill(0::bigint, array[n]);       -- and the version that callers see
+    v_first bigint[] := array_fill(null::bigint, array[n]);      -- position of the write's first event
+    v_floor bigint[] := array_fill(0::bigint, array[n]);         -- version before the write's first event
+    v_was bigint[] := array_fill(0::bigint, array[n]);           -- version that callers saw before the write
+    v_new boolean[] := array_fill(false, array[n]);
+    v_replays jsonb := null;                                     -- append -> position of its first event, or null
+    c_id bigint; c_base bigint; c_current bigint; c_expected boolean;
+begin
+    -- Positions are given while this lock is held, and it is released by the commit: commit order is position order.
+    -- Every statement after this one sees what the holder before has committed.
+    perform pg_advisory_xact_lock(1835625067, '{schema}.events'::regclass::oid::integer);
+
+    select greatest((select e.position from {schema}.events e order by e.position desc limit 1), x.position)
+    into head from {schema}.removed x;
+
+    outcomes := array_fill(0::smallint, array[n]);
+    versions := array_fill(0::bigint, array[n]);
+    positions := array_fill(0::bigint, array[n]);
+    conflicts := array_fill(null::uuid, array[n]);
+
+    -- Ids that are in the log already: a replay if they are the whole of one append to the same streams, else a conflict.
+    if exists (
+        select from unnest(e_id) as i (id) where exists (select from {schema}.events x where x.event_id = i.id)
+    ) then
+        with given as (
+            select w_append[e.write] as append, e.write, e.id, e.ord, w_stream[e.write] as stream
+            from unnest(e_write, e_id) with ordinality as e (write, id, ord)
+        ), found as (
+            select g.append, g.ord, g.id, x.position, x.flags, g.stream = s.name as same_stream
+            from given g
+            join {schema}.events x on x.event_id = g.id
+            join {schema}.streams s on s.stream_id = x.stream_id
+        ), judged as (
+            select f.append,
+                bool_and(f.same_stream)
+                and count(*) = (select count(*) from given g where g.append = f.append)
+                and min(f.position - f.ord) = max(f.position - f.ord)
+                and (array_agg(f.flags order by f.position))[1] & 2 <> 0
+                and (array_agg(f.flags order by f.position desc))[1] & 4 <> 0 as is_replay,
+                min(f.position) as first_position,
+                (array_agg(f.id order by f.ord))[1] as first_id
+            from found f group by f.append
+        )
+        select jsonb_object_agg(append, case when is_replay then to_jsonb(first_position) else to_jsonb(first_id) end)
+        into v_replays from judged;
+    end if;
+
+    v_before := head;
+    for r in
+        select w.ord::integer as write, w.append, w.settles, w.previous, w.expected, w.events,
+            s.stream_id, s.floor, s.deleted, s.tombstoned, e.version
+        from unnest(w_append, w_settles, w_previous, w_expected, w_events, w_stream)
+            with ordinality as w (append, settles, previous, expected, events, stream, ord)
+        left join lateral (
+            select * from {schema}.streams y where y.name = w.stream
+        ) as s on true
+        left join lateral (
+            select x.version from {schema}.events x where x.stream_id = s.stream_id order by x.version desc limit 1
+        ) as e on true
+        order by w.ord
+    loop
+        if r.previous > 0 then
+            c_id := v_id[r.previous]; c_base := v_base[r.previous]; c_current := v_current[r.previous];
+        else
+            c_id := r.stream_id;
+            c_base := greatest(r.version, r.floor, 0);
+            c_current := case when r.version > r.floor or not coalesce(r.deleted, false) then c_base else 0 end;
+        end if;
+        v_id[r.write] := c_id; v_base[r.write] := c_base; v_current[r.write] := c_current; v_was[r.write] := c_current;
+
+        c_expected := case r.expected
+            when -1 then true when -2 then c_current = 0 when -3 then c_current > 0 else c_current = r.expected end;
+        if v_replays ? r.append::text then
+            if jsonb_typeof(v_replays -> r.append::text) = 'number' then
+                outcomes[r.write] := 1;
+                if r.events > 0 then
+                    positions[r.write] := (v_replays ->> r.append::text)::bigint + r.events - 1;
+                    v_replays := jsonb_set(v_replays, array[r.append::text], to_jsonb(positions[r.write] + 1));
+                    versions[r.write] := (select x.version from {schema}.events x where x.position = positions[r.write]);
+                else
+                    versions[r.write] := c_current;
+                end if;
+            else
+                outcomes[r.write] := 3;
+                conflicts[r.write] := (v_replays ->> r.append::text)::uuid;
+                v_failed := true;
+            end if;
+        elsif coalesce(r.tombstoned, false) then
+            outcomes[r.write] := 4;
+            v_failed := true;
+        elsif not c_expected then
+            outcomes[r.write] := 2;
+            versions[r.write] := c_current;
+            v_failed := true;
+        elsif r.events = 0 then
+            versions[r.write] := c_current;
+        elsif not v_failed then
+            v_first[r.write] := head + 1;
+            v_floor[r.write] := c_base;
+            head := head + r.events;
+            v_new[r.write] := c_id is null;
+            v_id[r.write] := coalesce(c_id, v_first[r.write]);
+            v_base[r.write] := c_base + r.events;
+            v_current[r.write] := c_base + r.events;
+            versions[r.write] := c_base + r.events;
+            positions[r.write] := head;
+        end if;
+
+        if r.settles > 0 then
+            if v_failed then
+                head := v_before;
+                for i in r.write - r.settles + 1 .. r.write loop
+                    if v_first[i] is not null then
+                        v_base[i] := v_floor[i];
+                        v_current[i] := v_was[i];
+                        v_id[i] := case when v_new[i] then null else v_id[i] end;
+                        v_first[i] := null;
+                        v_new[i] := false;
+                    end if;
+                end loop;
+            end if;
+            v_before := head;
+            v_failed := false;
+        end if;
+    end loop;
+
+    insert into {schema}.streams (stream_id, name, category)
+    select v_first[w.ord], w.stream, split_part(w.stream, '-', 1)
+    from unnest(w_stream) with ordinality as w (stream, ord)
+    where v_new[w.ord];
+
+    insert into {schema}.events (position, stream_id, version, recorded_at, event_id, flags, type, envelope, payload)
+    select v_first[e.write] + e.index - 1, v_id[e.write], v_floor[e.write] + e.index, p_recorded_at, e.id, e.flags, e.type,
+        e.open || '\x09'::bytea || {schema}.fixed64(v_first[e.write] + e.index - 1)
+            || '\x11'::bytea || {schema}.fixed64(v_floor[e.write] + e.index) || e.envelope,
+        e.payload
+    from unnest(e_write, e_index, e_id, e_type, e_flags, e_open, e_envelope, e_payload)
+        as e (write, index, id, type, flags, open, envelope, payload)
+    where v_first[e.write] is not null;
+    if found then
+        perform pg_notify('{channel}', head::text);
+    end if;
+end $$;
+
+-- Marks events of a stream as removed; the rows are deleted afterwards, in steps, without the lock.
+--
+--   p_stream     the stream's name
+--   p_expected   as in append_v1
+--   p_before     truncation: the first version to keep; null: delete the stream
+--   p_tombstone  deletion: nothing may be appended under this name ever again
+--
+--   outcome      0 done, 2 not as expected, 4 tombstoned already, 5 not there, 6 deleted already, 7 p_before beyond the version + 1
+--   version      the version that the stream has, or had
+create function {schema}.remove_v1(
+    p_stream text, p_expected bigint, p_before bigint, p_tombstone boolean,
+    out outcome smallint, out version bigint, out stream_id bigint, out floor bigint
+) language plpgsql volatile
+set search_path = pg_catalog
+set lock_timeout = '10s'
+as $$
+#variable_conflict use_column
+declare
+    s record;
+    v_newest bigint;
+begin
+    perform pg_advisory_xact_lock(1835625067, '{schema}.events'::regclass::oid::integer);
+    outcome := 0;
+    version := 0;
+    select * into s from {schema}.streams y where y.name = p_stream;
+    if not found then
+        outcome := 5;
+        return;
+    end if;
+    stream_id := s.stream_id;
+    select x.version into v_newest from {schema}.events x where x.stream_id = s.stream_id order by x.version desc limit 1;
+    version := greatest(v_newest, s.floor);
+    floor := s.floor;
+    if s.tombstoned then
+        outcome := 4;
+    elsif s.deleted and coalesce(v_newest, 0) <= s.floor then
+        if p_before is null and p_tombstone then
+            update {schema}.streams y set tombstoned = true where y.stream_id = s.stream_id;
+        else
+            outcome := 6;
+        end if;
+    elsif p_expected = -2 or (p_expected >= 0 and p_expected <> version) then
+        outcome := 2;
+    elsif p_before > version + 1 then
+        outcome := 7;
+    else
+        floor := greatest(s.floor, coalesce(p_before - 1, version));
+        update {schema}.streams y
+        set floor = remove_v1.floor, deleted = p_before is null, tombstoned = p_before is null and p_tombstone
+        where y.stream_id = s.stream_id;
+        update {schema}.removed z
+        set position = greatest(z.position, (select x.position from {schema}.events x order by x.position desc limit 1));
+        if p_before is null then
+            delete from {schema}.snapshots y where y.stream_id = s.stream_id;
+        end if;
+        perform pg_notify('{channel}', 'removed');
+    end if;
+end $$;
+
+-- The length of the varint at p_at (from 0), in bytes, and its value.
+create function {schema}.varint(p_bytes bytea, p_at integer, out length integer, out value bigint)
+language plpgsql immutable strict parallel safe as $$
+declare
+    b integer;
+begin
+    length := 0;
+    value := 0;
+    loop
+        b := get_byte(p_bytes, p_at + length);
+        value := value | ((b & 127)::bigint << (7 * length));
+        length := length + 1;
+        exit when b < 128;
+    end loop;
+end $$;
+
+-- The metadata in an event's envelope. For people; readers get the bytes as they are.
+create function {schema}.envelope_metadata(p_envelope bytea) returns jsonb
+language plpgsql immutable strict parallel safe as $$
+declare
+    v_at integer := 1;
+    v_end integer;
+    v_entry_end integer;
+    v_tag bigint;
+    v record;
+    v_key text;
+    v_value text;
+    v_result jsonb := '{}';
+begin
+    v := {schema}.varint(p_envelope, v_at);
+    v_at := v_at + v.length;
+    v_end := length(p_envelope);
+    while v_at < v_end loop
+        v_tag := get_byte(p_envelope, v_at);
+        v_at := v_at + 1;
+        if v_tag & 7 = 1 then
+            v_at := v_at + 8;
+            continue;
+        end if;
+        v := {schema}.varint(p_envelope, v_at);
+        v_at := v_at + v.length;
+        if v_tag >> 3 = 7 then
+            v_entry_end := v_at + v.value;
+            v_key := '';
+            v_value := '';
+            while v_at < v_entry_end loop
+                v_tag := get_byte(p_envelope, v_at);
+                v := {schema}.varint(p_envelope, v_at + 1);
+                v_at := v_at + 1 + v.length;
+                if v_tag >> 3 = 1 then
+                    v_key := convert_from(substr(p_envelope, v_at + 1, v.value::integer), 'UTF8');
+                else
+                    v_value := convert_from(substr(p_envelope, v_at + 1, v.value::integer), 'UTF8');
+                end if;
+                v_at := v_at + v.value;
+            end loop;
+            v_result := v_result || jsonb_build_object(v_key, v_value);
+        else
+            v_at := v_at + v.value;
+        end if;
+    end loop;
+    return v_result;
+end $$;
+
+-- The JSON text as jsonb, or null where jsonb cannot hold it (\u0000, numbers beyond its range).
+create function {schema}.jsonb_or_null(p_text bytea) returns jsonb
+language plpgsql immutable strict parallel safe as $$
+begin
+    return convert_from(p_text, 'UTF8')::jsonb;
+exception when data_exception or program_limit_exceeded then
+    return null;
+end $$;
+
+-- The log for people and for SQL.
+create view {schema}.event_log as
+select
+    e.position,
+    s.name as stream,
+    s.category,
+    e.version,
+    e.event_id as id,
+    e.type,
+    e.recorded_at,
+    {schema}.envelope_metadata(e.envelope) as metadata,
+    case when e.flags & 1 <> 0 then {schema}.jsonb_or_null(e.payload) end as json,
+    case when e.flags & 1 <> 0 then convert_from(e.payload, 'UTF8') end as json_text,
+    case when e.flags & 1 = 0 then e.payload end as payload
+from {schema}.events e
+join {schema}.streams s on s.stream_id = e.stream_id;

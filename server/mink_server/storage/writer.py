@@ -1,0 +1,211 @@
+"""Group commit: everything that waits goes to Postgres in one call, is committed once, and each caller gets an answer of its own.
+
+While one batch commits, the next one gathers: batches grow with the load, and a lone append never waits for company.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from typing import TYPE_CHECKING, Any, Final
+
+import asyncpg
+import structlog
+
+from mink_server.core.errors import (
+    AppendTimeoutError,
+    DatabaseUnavailableError,
+    MinkError,
+    OverloadedError,
+    ShuttingDownError,
+)
+from mink_server.storage.batch import Batch, Chunk
+from mink_server.storage.database import Backoff, Database, OwnConnection
+from mink_server.storage.errors import translate, unavailable
+from mink_server.storage.statements import statement
+from mink_server.telemetry import metrics
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from mink_server.core.events import Append
+
+log = structlog.get_logger(__name__)
+
+MAX_BATCH_APPENDS: Final = 500
+MAX_BATCH_EVENTS: Final = 10_000
+MAX_BATCH_BYTES: Final = 4 * 1024 * 1024
+_DATABASE_ERRORS: Final = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
+
+
+class Writer:
+    """Writes the appends of one log.
+
+    Args:
+        database: Where the log is.
+        schema: The schema that it is in.
+        committed: Told of every batch's events after its commit, before its callers are.
+        max_waiting: Appends that may wait; more are OVERLOADED.
+        max_waiting_bytes: Bytes of events that may wait.
+        timeout: Seconds after which an append fails while the database is away.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        schema: str,
+        committed: Callable[[Chunk], None],
+        *,
+        max_waiting: int = 20_000,
+        max_waiting_bytes: int = 64 * 1024 * 1024,
+        timeout: float = 10.0,
+    ) -> None:
+        self._connection = OwnConnection(database, "writer")
+        self._query = statement("append", schema)
+        self._committed = committed
+        self._max_waiting = max_waiting
+        self._max_waiting_bytes = max_waiting_bytes
+        self._timeout = timeout
+        self._waiting: deque[tuple[Append, int]] = deque()
+        self._waiting_bytes = 0
+        self._wake = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._closing = False
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begins to write."""
+        self._task = asyncio.create_task(self._run(), name="mink-writer")
+
+    async def close(self, grace: float = 5.0) -> None:
+        """Takes nothing more, writes what waits for at most `grace` seconds, and fails the rest."""
+        self._closing = True
+        try:
+            async with asyncio.timeout(grace):
+                await self._idle.wait()
+        except TimeoutError:
+            log.warning("appends were given up at the end of the grace", waiting=len(self._waiting))
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        while self._waiting:
+            self._pop().finish(ShuttingDownError())
+        await self._connection.close()
+
+    def submit(self, append: Append) -> None:
+        """Queues an append; it is told what became of it through `Append.done`.
+
+        Raises:
+            OverloadedError: Too much is waiting.
+            ShuttingDownError: The server is about to stop.
+        """
+        if self._closing:
+            raise ShuttingDownError
+        size = append.size
+        if len(self._waiting) >= self._max_waiting:
+            raise OverloadedError(f"{self._max_waiting} appends")
+        if self._waiting_bytes + size > self._max_waiting_bytes and self._waiting:
+            raise OverloadedError(f"{self._max_waiting_bytes} bytes of appends")
+        self._waiting.append((append, size))
+        self._waiting_bytes += size
+        if not self._wake.is_set():
+            self._wake.set()
+            self._idle.clear()
+
+    def _pop(self) -> Append:
+        append, size = self._waiting.popleft()
+        self._waiting_bytes -= size
+        return append
+
+    async def _run(self) -> None:
+        while True:
+            await self._wake.wait()
+            while appends := self._take():
+                await self._write(appends)
+            self._wake.clear()
+            self._idle.set()
+
+    def _take(self) -> list[Append]:
+        """The appends of the next batch. Empty: nothing waits."""
+        appends: list[Append] = []
+        ids: set[str] = set()
+        events = size = 0
+        now = asyncio.get_running_loop().time()
+        while self._waiting and len(appends) < MAX_BATCH_APPENDS:
+            append, append_size = self._waiting[0]
+            if append.abandoned or append.deadline <= now:
+                self._pop().finish(AppendTimeoutError())
+                continue
+            append_ids = [event.id for write in append.writes for event in write.events]
+            events += len(append_ids)
+            size += append_size
+            # An append sent twice meets itself in a later batch, where its first sending is in the log.
+            if appends and (events > MAX_BATCH_EVENTS or size > MAX_BATCH_BYTES or not ids.isdisjoint(append_ids)):
+                break
+            ids.update(append_ids)
+            appends.append(self._pop())
+        metrics.APPENDS_WAITING.set(len(self._waiting))
+        return appends
+
+    async def _write(self, appends: Sequence[Append]) -> None:
+        """Writes a batch and answers every append in it."""
+        batch = Batch(appends, time.time_ns() // 1000 * 1000)
+        started = time.perf_counter()
+        try:
+            answer = await self._call(batch)
+        except asyncio.CancelledError:
+            self._fail(appends, ShuttingDownError())
+            raise
+        except DatabaseUnavailableError as error:
+            self._fail(appends, error)
+            return
+        except _DATABASE_ERRORS as error:
+            if len(appends) == 1:
+                self._fail(appends, translate(error))
+                return
+            # Something in the batch cannot be written. Apart, each append can only fail itself.
+            log.warning(
+                "a batch failed as a whole; its appends are tried apart", error_type=type(error).__name__, appends=len(appends)
+            )
+            for append in appends:
+                await self._write([append])
+            return
+        results, chunk = batch.outcomes(answer)
+        if chunk is not None:
+            self._committed(chunk)
+            metrics.EVENTS_APPENDED.inc(len(chunk.frames))
+        metrics.BATCH_SECONDS.observe(time.perf_counter() - started)
+        metrics.BATCH_APPENDS.observe(len(appends))
+        for append, result in zip(appends, results, strict=True):
+            append.finish(result)
+
+    async def _call(self, batch: Batch) -> Any:
+        """Sends a batch until its outcome is known.
+
+        A connection lost during the call leaves the outcome open. Sending the batch again settles it: the ids of what was
+        committed answer as replays.
+
+        Raises:
+            DatabaseUnavailableError: The database stayed away.
+        """
+        end = time.monotonic() + self._timeout
+        backoff = Backoff()
+        while True:
+            try:
+                connection = await self._connection.get()
+                return await connection.fetchrow(self._query, *batch.arguments, timeout=max(end - time.monotonic(), 0.1))
+            except _DATABASE_ERRORS as error:
+                problem = unavailable(error)
+                if problem is None:
+                    raise
+                self._connection.drop(error)
+                if time.monotonic() >= end:
+                    raise problem from error
+            await backoff.wait()
+
+    @staticmethod
+    def _fail(appends: Sequence[Append], error: MinkError) -> None:
+        for append in appends:
+            append.finish(error)
