@@ -37,9 +37,10 @@ class Postgres:
             cursor = connection.execute(sql)  # type: ignore[arg-type]
             return cursor.fetchall() if cursor.description else []
 
-    def new_database(self, name: str) -> str:
-        """An empty database; gives its DSN."""
-        self.execute(f'CREATE DATABASE "{name}"')
+    def database(self, name: str) -> str:
+        """A database, made if it is not there; gives its DSN."""
+        if not self.execute(f"SELECT 1 FROM pg_database WHERE datname = '{name}'"):
+            self.execute(f'CREATE DATABASE "{name}"')
         return f"postgresql://{USER}@/{name}?host={self.socket}"
 
 

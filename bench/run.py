@@ -7,6 +7,8 @@ import sys
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
+import psycopg
+
 from bench import clients, cpu, peers
 from bench.clients import ClientProcess, MeasureFailedError
 
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
     from bench.peers.base import Host, Place
 
 PHASES = ("write", "read")
+STARTING = (RuntimeError, TimeoutError, OSError, MeasureFailedError, psycopg.Error)
+"""What a system that does not start, or cannot be filled, raises."""
 
 
 def say(text: str) -> None:
@@ -42,35 +46,35 @@ class Run:
 
     def _phase(self, phase: str, measures: list[Measure]) -> None:
         wanted = [system for system in self._systems if any(system in measure.systems for measure in measures)]
+        totals = {system: self._fill(system, phase) if phase == "read" else 0 for system in wanted}
         with ExitStack() as stack:
             places: dict[str, Place] = {}
             connected: dict[str, ClientProcess] = {}
             for system in wanted:
                 try:
-                    name = f"{phase}-{peers.SYSTEMS.index(system)}"
-                    places[system] = stack.enter_context(peers.server(system, self._host, name))
+                    places[system] = stack.enter_context(peers.server(system, self._host, phase_name(phase, system)))
                     connected[system] = stack.enter_context(clients.client(system, places[system], self._host.log))
-                except (RuntimeError, TimeoutError, OSError, MeasureFailedError) as error:
+                except STARTING as error:
                     self._failed(f"{system}: start", error)
-            totals = self._fill(connected, phase)
             pids = sorted({pid for place in places.values() for pid in place.processes.values()})
             for number in range(self._options.rounds):
                 for measure in measures:
-                    order = [system for system in wanted if system in totals and system in measure.systems]
+                    order = [system for system in connected if system in measure.systems and totals[system] is not None]
                     for system in order if number % 2 == 0 else reversed(order):
-                        self._one(measure, system, connected[system], totals[system], pids)
+                        self._one(measure, system, connected[system], totals[system] or 0, pids)
 
-    def _fill(self, connected: dict[str, ClientProcess], phase: str) -> dict[str, int]:
-        if phase != "read":
-            return dict.fromkeys(connected, 0)
-        totals = {}
-        for system, client in connected.items():
-            try:
-                totals[system] = int(client.call({"do": "fill", "events": self._options.log_events, "batch": 10}, 600))
-                say(f"{system}: {totals[system]:,} events in the log")
-            except MeasureFailedError as error:
-                self._failed(f"{system}: fill", error)
-        return totals
+    def _fill(self, system: str, phase: str) -> int | None:
+        """Write the log by a server that then stops: the reads find one that has nothing of it in its own memory."""
+        try:
+            with ExitStack() as stack:
+                place = stack.enter_context(peers.server(system, self._host, phase_name(phase, system)))
+                client = stack.enter_context(clients.client(system, place, self._host.log))
+                total = int(client.call({"do": "fill", "events": self._options.log_events, "batch": 10}, 600))
+        except STARTING as error:
+            self._failed(f"{system}: fill", error)
+            return None
+        say(f"{system}: {total:,} events in the log")
+        return total
 
     def _one(self, measure: Measure, system: str, client: ClientProcess, total: int, pids: list[int]) -> None:
         key = f"{system}: {measure.name}"
@@ -92,6 +96,11 @@ class Run:
     def _failed(self, key: str, error: Exception) -> None:
         self.failures[key] = str(error)
         say(f"  {key}: FAILED: {error}")
+
+
+def phase_name(phase: str, system: str) -> str:
+    """Whose data a server of this phase has."""
+    return f"{phase}-{peers.SYSTEMS.index(system)}"
 
 
 def _flat(result: dict[str, Any]) -> dict[str, float]:

@@ -8,11 +8,11 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from bench import clients, cpu, peers
-from bench.clients import ClientProcess, MeasureFailedError
-from bench.run import say
+from bench.run import STARTING, say
 from bench.table import Row, Target
 
 if TYPE_CHECKING:
+    from bench.clients import ClientProcess
     from bench.measures import Options, Results
     from bench.peers.base import Host
 
@@ -43,7 +43,7 @@ def measure(host: Host, options: Options, events: int) -> tuple[Results, dict[st
                     command = {"do": "appends", "callers": 1, "warmup": options.warmup, "seconds": options.seconds}
                     taken[size].append(connected[size].call(command, options.seconds + 120))
                     say(f"  {sizes[size]:,} events: p50 {taken[size][-1]['p50_ms']:.3f} ms")
-        except (MeasureFailedError, RuntimeError, TimeoutError) as error:
+        except STARTING as error:
             return {}, {"large": str(error)}
     medians = {
         (f"large-{'small' if size == SMALL else 'large'}", peers.MINK): {

@@ -32,6 +32,9 @@ def rows(results: Results) -> list[Row]:
         made += [
             Row(f"{label}: p50, ms", values(results, f"live-{count}", "p50_ms"), targets=targets),
             Row(f"{label}: p99, ms", values(results, f"live-{count}", "p99_ms")),
-            Row(f"{label}: server's processor time a delivery, µs", values(results, f"live-{count}", "cpu_us.server")),
+            Row(
+                f"{label}: server's processor time a delivery, with its share of the append, µs",
+                values(results, f"live-{count}", "cpu_us.server"),
+            ),
         ]
     return made

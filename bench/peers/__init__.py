@@ -18,7 +18,7 @@ SYSTEMS = (MINK, UMADB, EVENTSOURCING, EVENTSOURCING_FUNCTIONS)
 
 
 def server(system: str, host: Host, name: str) -> AbstractContextManager[Place]:
-    """A running, empty server of the system; `name` keeps the data of several apart."""
+    """A running server of the system; `name` says whose data: started again by the same name, it has what it had."""
     return _module(system).server(host, name)  # type: ignore[no-any-return]
 
 

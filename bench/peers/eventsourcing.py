@@ -33,7 +33,7 @@ PAGE = 5000
 def server(host: Host, name: str) -> Iterator[Place]:
     """There is none: only a database."""
     database = f"eventsourcing-{name}"
-    host.postgres.new_database(database)
+    host.postgres.database(database)
     yield Place({"dbname": database, "host": str(host.postgres.socket)}, {"postgres": host.postgres.pid})
 
 

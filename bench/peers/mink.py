@@ -1,4 +1,4 @@
-"""Mink: `mink serve` as an operator starts it, and `mink_client`, all callers in one process on uvloop."""
+"""Mink: its server as a process (`python -m mink_server` is `mink serve`), and `mink_client`, all callers on one uvloop."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import sys
 import urllib.error
 import urllib.request
 from contextlib import aclosing, contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mink_client import ANY, NO_STREAM, Mink, NewEvent
@@ -28,12 +27,12 @@ def server(host: Host, name: str) -> Iterator[Place]:
     """A server on free ports, on a database of its own."""
     grpc, http, metrics = free_port(), free_port(), free_port()
     environment = {key: value for key, value in os.environ.items() if not key.startswith(("MINK_", "DATABASE_", "OTEL_"))} | {
-        "DATABASE_URL": host.postgres.new_database(f"mink-{name}"),
+        "DATABASE_URL": host.postgres.database(f"mink-{name}"),
         "MINK_LISTEN": f"127.0.0.1:{grpc}",
         "MINK_HTTP_LISTEN": f"127.0.0.1:{http}",
         "MINK_METRICS_LISTEN": f"127.0.0.1:{metrics}",
     }
-    command = [str(Path(sys.executable).parent / "mink"), "serve", "--migrate"]
+    command = [sys.executable, "-m", "mink_server", "--migrate"]
     with running(command, env=environment, stdout=host.log, stderr=host.log) as process:
         wait_until(lambda: _ready(http), process, what="Mink")
         yield Place(f"127.0.0.1:{grpc}", {"server": process.pid, "postgres": host.postgres.pid})
@@ -98,7 +97,7 @@ class MinkClient(TaskClient):
     async def subscribe(self, after: int, index: int) -> AsyncIterator[bytes]:
         """Subscribers share a few channels: one HTTP/2 connection would let them wait for each other."""
         while len(self._followers) <= index % SUBSCRIBER_CHANNELS:
-            self._followers.append(Mink(self._address))
+            self._followers.append(await Mink(self._address).__aenter__())
         async with self._followers[index % SUBSCRIBER_CHANNELS].subscribe_all(after=after) as events:
             async for event in events:
                 yield event.data

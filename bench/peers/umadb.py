@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 def server(host: Host, name: str) -> Iterator[Place]:
     """`umadb` on a free port."""
     folder = host.folder / f"umadb-{name}"
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     port = free_port()
     command = [str(Path(sys.executable).parent / "umadb"), "--listen", f"127.0.0.1:{port}", "--db-path", str(folder)]
     url = f"http://127.0.0.1:{port}"

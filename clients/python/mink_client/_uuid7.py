@@ -40,7 +40,8 @@ class _Generator:
 
 
 _generator = _Generator()
-os.register_at_fork(after_in_child=_generator.forget)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_generator.forget)
 
 uuid7 = _generator.next
 """Makes a UUIDv7. Ids that one thread makes sort in the order in which they were made; all are unique."""

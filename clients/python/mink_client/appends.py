@@ -3,6 +3,7 @@
 import asyncio
 import heapq
 import itertools
+import logging
 import math
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -18,6 +19,8 @@ from mink_client.errors import ClientClosed, DeadlineExceeded, MinkError, Unavai
 from mink_client.events import AppendManyResult, AppendResult, NewEvent, StreamAppend, StreamAppended
 from mink_client.expectation import Expected, write_expectation
 from mink_client.retry import Backoff, backoff, call, is_transient
+
+_log: Final = logging.getLogger("mink_client")
 
 _MOST_APPENDS: Final = 256
 """Appends in one message."""
@@ -189,10 +192,10 @@ class Appender:
                     self._broken(error)
                     if is_transient(error):
                         await asyncio.sleep(self._waits.next(error))
-        except Exception as error:  # a bug of ours must not leave callers waiting
+        except Exception as error:  # noqa: BLE001 - a bug of ours must not leave callers waiting
             self._closing = True
             self._fail_all(MinkError("CLIENT_BUG", f"the task that sends appends failed: {error!r}"))
-            raise
+            _log.exception("the task that sends appends failed")
 
     async def _session(self) -> MinkError | None:
         """Sends and receives over one call until it ends.

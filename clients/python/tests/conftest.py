@@ -1,7 +1,7 @@
 """A small server over a real socket, to see what the client does when a server answers, fails, breaks off, or is silent."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 import grpc
 import pytest
@@ -100,7 +100,7 @@ class Server(EventStoreServicer):
             await self._server.stop(None)
             self._server = None
 
-    async def AppendSession(self, request_iterator, context):
+    async def AppendSession(self, request_iterator, context):  # noqa: N802 - the service calls it so
         if self.on_session is not None:
             async for response in self.on_session(request_iterator, context):
                 yield response
@@ -169,10 +169,10 @@ async def mink(server: Server) -> AsyncIterator[Mink]:
 
 
 @pytest.fixture
-def eventually() -> Iterator[Callable[..., Awaitable[None]]]:
+def eventually() -> Callable[..., Awaitable[None]]:
     async def wait(condition: Callable[[], object], seconds: float = 5.0) -> None:
         async with asyncio.timeout(seconds):
-            while not condition():
+            while not condition():  # noqa: ASYNC110 - what is waited for is somebody else's
                 await asyncio.sleep(0.005)
 
-    yield wait
+    return wait

@@ -1,8 +1,10 @@
 import asyncio
 import gc
+import random
 import socket
 import time
 
+import grpc
 import pytest
 from mink.v1 import errors_pb2
 from mink.v1 import event_store_pb2 as es
@@ -14,6 +16,7 @@ from mink_client import (
     ClientClosed,
     DeadlineExceeded,
     Mink,
+    MinkError,
     NewEvent,
     Overloaded,
     StreamAppend,
@@ -375,3 +378,40 @@ async def test_streams_are_listed_page_by_page(mink, server):
 
     server.on_unary = pages
     assert [s.stream async for s in mink.list_streams()] == ["A", "B"]
+
+
+async def test_a_bug_in_what_sends_fails_callers_and_does_not_leave_them_waiting(mink, server, monkeypatch, caplog):
+    def broken(self):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(appends.Appender, "_message", broken)
+    with pytest.raises(MinkError, match="ZeroDivisionError"):
+        await mink.append("Order-1", [event()], expected=ANY)
+    with pytest.raises(ClientClosed):
+        await mink.append("Order-1", [event()], expected=ANY)
+
+
+async def test_nothing_is_lost_or_made_twice_while_sessions_break_at_random(mink, server, fakes):
+    """The server keeps what it appended by event id, as the real one does; half of the sessions break before they answer."""
+    kept = {}
+    dice = random.Random(7)
+
+    async def shaky(requests, context):
+        async for request in requests:
+            results = []
+            for append in request.appends:
+                key = append.to_stream.events[0].id
+                results.append(fakes.done(append, kept.setdefault(key, len(kept) + 1)))
+                if dice.random() < 0.02:
+                    await context.abort(grpc.StatusCode.UNAVAILABLE, "broken off")
+                if dice.random() < 0.02:
+                    results[-1] = fakes.failure(append, fakes.status("OVERLOADED", fakes.retry(0.01)))
+            yield es.AppendSessionResponse(results=results)
+
+    server.on_session = shaky
+
+    async def caller(number):
+        return [(await mink.append(f"Order-{number}-{i}", [event()], expected=ANY, timeout=60)).first_position for i in range(10)]
+
+    positions = [p for found in await asyncio.gather(*(caller(n) for n in range(30))) for p in found]
+    assert sorted(positions) == list(range(1, 301))

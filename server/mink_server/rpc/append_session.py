@@ -6,16 +6,16 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 import grpc
-from mink.v1 import event_store_pb2 as pb
 
 from mink_server.core.appending import LONGEST_WAIT
 from mink_server.core.errors import FieldViolation, InvalidRequestError, MinkError, ShuttingDownError
 from mink_server.core.events import Append, AppendResult
 from mink_server.rpc import convert
 from mink_server.rpc.errors import to_failure
+from mink_server.wire import block, number
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from mink.v1 import event_store_pb2 as pb
 
     from mink_server.core.limits import Limits
     from mink_server.core.log import Writes
@@ -42,7 +42,7 @@ class AppendSession:
         self._context = context
         self._loop = asyncio.get_running_loop()
         self._in_flight: set[Append] = set()
-        self._ready: list[pb.SessionResult] = []
+        self._ready: list[bytes] = []
         self._wake = asyncio.Event()
         self._room = asyncio.Event()
         self._room.set()
@@ -85,56 +85,53 @@ class AppendSession:
             self._wake.set()
 
     def _take(self, given: pb.SessionAppend) -> None:
+        request_id = given.request_id
         try:
             kind = given.WhichOneof("append")
             if kind == "to_stream":
-                writes = convert.to_stream(given.to_stream, self._limits)
+                writes, done = convert.to_stream(given.to_stream, self._limits), self._done
             elif kind == "to_streams":
-                writes = convert.to_streams(given.to_streams, self._limits)
+                writes, done = convert.to_streams(given.to_streams, self._limits), self._done_several
             else:
                 raise InvalidRequestError([FieldViolation("append", "must be set: to_stream or to_streams")])
             timeout = LONGEST_WAIT
             if given.HasField("timeout"):
                 timeout = min(given.timeout.seconds + given.timeout.nanos / 1e9, LONGEST_WAIT)
-            append = Append(
-                writes, self._done if kind == "to_stream" else self._done_several, self._loop.time() + timeout, given.request_id
-            )
-            self._in_flight.add(append)
+            append = Append(writes, done, self._loop.time() + timeout, request_id)
             self._writes.submit(append)
+            self._in_flight.add(append)
         except MinkError as error:
-            self._in_flight.discard(append) if "append" in locals() else None
-            self._add(pb.SessionResult(request_id=given.request_id, failure=to_failure(error)))
+            self._add(request_id, b"\x22", to_failure(error).SerializeToString())
 
     def _done(self, append: Append) -> None:
-        outcome = append.outcome
         self._in_flight.discard(append)
+        outcome = append.outcome
         if type(outcome) is AppendResult:
-            write = outcome.writes[0]
-            self._add(
-                pb.SessionResult(
-                    request_id=append.request_id,
-                    to_stream=pb.AppendToStreamResponse(
-                        version=write.version,
-                        first_position=write.first_position,
-                        last_position=write.last_position,
-                        replayed=outcome.replayed,
-                    ),
+            done = outcome.writes[0]
+            # An AppendToStreamResponse.
+            answer = b"".join(
+                (
+                    number(b"\x08", done.version),
+                    number(b"\x10", done.first_position),
+                    number(b"\x18", done.last_position),
+                    b"\x20\x01" if outcome.replayed else b"",
                 )
             )
+            self._add(append.request_id, b"\x12", answer)
         else:
-            self._add(pb.SessionResult(request_id=append.request_id, failure=to_failure(outcome)))  # type: ignore[arg-type]
+            self._add(append.request_id, b"\x22", to_failure(outcome).SerializeToString())  # type: ignore[arg-type]
 
     def _done_several(self, append: Append) -> None:
         outcome = append.outcome
         if type(outcome) is AppendResult:
             self._in_flight.discard(append)
-            response = convert.appended_to_streams(append.writes, outcome)
-            self._add(pb.SessionResult(request_id=append.request_id, to_streams=response))
+            self._add(append.request_id, b"\x1a", convert.appended_to_streams(append.writes, outcome).SerializeToString())
         else:
             self._done(append)
 
-    def _add(self, result: pb.SessionResult) -> None:
-        self._ready.append(result)
+    def _add(self, request_id: int, tag: bytes, result: bytes) -> None:
+        """Puts a SessionResult, as an element of AppendSessionResponse, to those that are ready; `tag` says which result it is."""
+        self._ready.append(block(b"\x0a", number(b"\x08", request_id % 2**64) + block(tag, result)))
         self._wake.set()
 
     async def _send(self) -> None:
@@ -142,9 +139,8 @@ class AppendSession:
             await self._wake.wait()
             self._wake.clear()
             if self._ready:
-                results: Iterable[pb.SessionResult]
                 results, self._ready = self._ready, []
-                await self._context.write(pb.AppendSessionResponse(results=results))
+                await self._context.write(b"".join(results))
                 if len(self._in_flight) < _MOST_IN_FLIGHT:
                     self._room.set()
             elif self._read_all and not self._in_flight:

@@ -14,7 +14,17 @@ from mink_server.core.errors import (
     WrongExpectedVersionError,
 )
 from mink_server.core.events import Append, AppendResult, WriteResult
-from mink_server.storage.encoding import FLAG_FIRST, FLAG_JSON, FLAG_LAST, encode_event, frame, stream_field, timestamp_field
+from mink_server.storage.encoding import (
+    FLAG_FIRST,
+    FLAG_JSON,
+    FLAG_LAST,
+    EncodedEvent,
+    encode_event,
+    finish_event,
+    frame,
+    stream_field,
+    timestamp_field,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,25 +53,36 @@ class Chunk:
         return self.first + len(self.frames) - 1
 
 
+class Waiting:
+    """An append that waits, with its events encoded: done on arrival, while Postgres works on the batch before."""
+
+    __slots__ = ("append", "events", "ids", "size")
+
+    def __init__(self, append: Append) -> None:
+        self.append = append
+        self.events: list[list[EncodedEvent]] = []
+        self.size = 0
+        for write in append.writes:
+            stream = stream_field(write.stream)
+            self.events.append([encode_event(event, stream) for event in write.events])
+            for event in write.events:
+                self.size += event.size
+        self.ids = [event.id for events in self.events for event in events]
+
+
 class Batch:
     """Appends that go to the database together. An event id occurs at most once in a batch (the writer sees to that)."""
 
-    def __init__(self, appends: Sequence[Append], now_ns: int) -> None:
-        self.appends = appends
-        self._streams: list[str] = []
+    def __init__(self, waiting: Sequence[Waiting], now_ns: int) -> None:
+        self.waiting = waiting
         self._openings: list[bytes] = []
         self._envelopes: list[bytes] = []
-        self._payloads: list[bytes] = []
         self.arguments = self._arguments(now_ns)
-
-    @property
-    def event_count(self) -> int:
-        """How many events it has."""
-        return len(self._payloads)
 
     def _arguments(self, now_ns: int) -> tuple[Any, ...]:
         numbers: list[int] = []
         settles: list[int] = []
+        streams: list[str] = []
         previous: list[int] = []
         expected: list[int] = []
         counts: list[int] = []
@@ -70,12 +91,13 @@ class Batch:
         ids: list[str] = []
         types: list[str] = []
         flags: list[int] = []
+        payloads: list[bytes] = []
         last_write_of: dict[str, int] = {}
         recorded_at = timestamp_field(now_ns)
-        streams, openings, envelopes, payloads = self._streams, self._openings, self._envelopes, self._payloads
-        for number, append in enumerate(self.appends, 1):
+        openings, envelopes = self._openings, self._envelopes
+        for number, waiting in enumerate(self.waiting, 1):
             first_event = len(ids)
-            for write in append.writes:
+            for write, events in zip(waiting.append.writes, waiting.events, strict=True):
                 stream = write.stream
                 streams.append(stream)
                 ordinal = len(streams)
@@ -84,10 +106,9 @@ class Batch:
                 previous.append(last_write_of.get(stream, 0))
                 last_write_of[stream] = ordinal
                 expected.append(write.expected)
-                counts.append(len(write.events))
-                stream_bytes = stream_field(stream)
-                for index, event in enumerate(write.events, 1):
-                    opening, envelope = encode_event(event, stream_bytes, recorded_at)
+                counts.append(len(events))
+                for index, event in enumerate(events, 1):
+                    opening, envelope = finish_event(event, recorded_at)
                     writes.append(ordinal)
                     indexes.append(index)
                     ids.append(event.id)
@@ -96,7 +117,7 @@ class Batch:
                     openings.append(opening)
                     envelopes.append(envelope)
                     payloads.append(event.payload)
-            settles[-1] = len(append.writes)
+            settles[-1] = len(waiting.events)
             if len(ids) > first_event:
                 flags[first_event] |= FLAG_FIRST
                 flags[-1] |= FLAG_LAST
@@ -116,34 +137,29 @@ class Batch:
         results: list[AppendResult | MinkError] = []
         frames: list[bytes] = []
         keys: list[tuple[str, str]] = []
-        write = event = 0
-        for append in self.appends:
+        write = at = 0
+        for waiting in self.waiting:
+            append = waiting.append
             end = write + len(append.writes)
             codes = outcomes[write:end]
-            if not any(codes) or codes[0] == _REPLAYED:
-                replayed = codes[0] == _REPLAYED
-                placed = []
-                for w, version, last in zip(append.writes, versions[write:end], positions[write:end], strict=True):
-                    count = len(w.events)
-                    placed.append(WriteResult(version, last - count + 1 if count else 0, last))
-                    if not replayed:
-                        for i, e in enumerate(w.events):
-                            at = event + i
-                            frames.append(
-                                frame(
-                                    self._openings[at],
-                                    last - count + 1 + i,
-                                    version - count + 1 + i,
-                                    self._envelopes[at],
-                                    e.payload,
-                                )
-                            )
-                            keys.append((w.stream, e.type))
-                    event += count
-                results.append(AppendResult(placed, replayed))
-            else:
+            if any(codes) and codes[0] != _REPLAYED:
                 results.append(self._failure(append, codes, versions[write:end], conflicts[write:end]))
-                event += append.event_count
+                at += len(waiting.ids)
+            else:
+                placed = []
+                for w, events in zip(append.writes, waiting.events, strict=True):
+                    count = len(events)
+                    version, last = versions[write], positions[write]
+                    placed.append(WriteResult(version, last - count + 1 if count else 0, last))
+                    if codes[0] != _REPLAYED:
+                        for i, event in enumerate(events, 1 - count):
+                            frames.append(frame(self._openings[at], last + i, version + i, self._envelopes[at], event.payload))
+                            keys.append((w.stream, event.type))
+                            at += 1
+                    else:
+                        at += count
+                    write += 1
+                results.append(AppendResult(placed, codes[0] == _REPLAYED))
             write = end
         return results, Chunk(head - len(frames) + 1, frames, keys) if frames else None
 

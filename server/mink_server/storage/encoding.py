@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import struct
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from mink_server.wire import block, timestamp, varint
 
@@ -55,28 +55,31 @@ def _metadata_fields(metadata: Mapping[str, str]) -> bytes:
     )
 
 
-def encode_event(event: EventToAppend, stream: bytes, recorded_at: bytes) -> tuple[bytes, bytes]:
-    """An event's opening and envelope.
+class EncodedEvent(NamedTuple):
+    """An event's bytes as far as they are known before its batch: what stands before and after the time of recording."""
 
-    Args:
-        event: The event.
-        stream: What `stream_field` gave.
-        recorded_at: What `timestamp_field` gave.
-    """
+    id: str
+    type: str
+    is_json: bool
+    before: bytes
+    after: bytes
+    payload: bytes
+
+
+def encode_event(event: EventToAppend, stream: bytes) -> EncodedEvent:
+    """Encodes an event; `stream` is what `stream_field` gave."""
     payload = event.payload
-    envelope = b"".join(
-        (
-            b"\x1a\x24",
-            event.id.encode(),
-            stream,
-            _type_field(event.type),
-            recorded_at,
-            _metadata_fields(event.metadata) if event.metadata else b"",
-            b"\x42" if event.is_json else b"\x4a",
-            varint(len(payload)),
-        )
-    )
-    return b"\x0a" + varint(_NUMBERS_SIZE + len(envelope) + len(payload)), envelope
+    after = (b"\x42" if event.is_json else b"\x4a") + varint(len(payload))
+    if event.metadata:
+        after = _metadata_fields(event.metadata) + after
+    before = b"".join((b"\x1a\x24", event.id.encode(), stream, _type_field(event.type)))
+    return EncodedEvent(event.id, event.type, event.is_json, before, after, payload)
+
+
+def finish_event(event: EncodedEvent, recorded_at: bytes) -> tuple[bytes, bytes]:
+    """An event's opening and envelope; `recorded_at` is what `timestamp_field` gave."""
+    envelope = event.before + recorded_at + event.after
+    return b"\x0a" + varint(_NUMBERS_SIZE + len(envelope) + len(event.payload)), envelope
 
 
 def frame(opening: bytes, position: int, version: int, envelope: bytes, payload: bytes) -> bytes:

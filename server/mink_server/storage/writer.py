@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import asyncpg
@@ -20,16 +21,17 @@ from mink_server.core.errors import (
     OverloadedError,
     ShuttingDownError,
 )
-from mink_server.storage.batch import Batch, Chunk
+from mink_server.storage.batch import Batch, Waiting
 from mink_server.storage.database import Backoff, Database, OwnConnection
 from mink_server.storage.errors import translate, unavailable
 from mink_server.storage.statements import statement
 from mink_server.telemetry import metrics
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
-    from mink_server.core.events import Append
+    from mink_server.core.events import Append, AppendResult
+    from mink_server.storage.batch import Chunk
 
 log = structlog.get_logger(__name__)
 
@@ -67,7 +69,7 @@ class Writer:
         self._max_waiting = max_waiting
         self._max_waiting_bytes = max_waiting_bytes
         self._timeout = timeout
-        self._waiting: deque[tuple[Append, int]] = deque()
+        self._waiting: deque[Waiting] = deque()
         self._waiting_bytes = 0
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
@@ -91,7 +93,7 @@ class Writer:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
         while self._waiting:
-            self._pop().finish(ShuttingDownError())
+            self._pop().append.finish(ShuttingDownError())
         await self._connection.close()
 
     def submit(self, append: Append) -> None:
@@ -103,83 +105,96 @@ class Writer:
         """
         if self._closing:
             raise ShuttingDownError
-        size = append.size
         if len(self._waiting) >= self._max_waiting:
             raise OverloadedError(f"{self._max_waiting} appends")
-        if self._waiting_bytes + size > self._max_waiting_bytes and self._waiting:
+        waiting = Waiting(append)
+        if self._waiting_bytes + waiting.size > self._max_waiting_bytes and self._waiting:
             raise OverloadedError(f"{self._max_waiting_bytes} bytes of appends")
-        self._waiting.append((append, size))
-        self._waiting_bytes += size
+        self._waiting.append(waiting)
+        self._waiting_bytes += waiting.size
         if not self._wake.is_set():
             self._wake.set()
             self._idle.clear()
 
-    def _pop(self) -> Append:
-        append, size = self._waiting.popleft()
-        self._waiting_bytes -= size
-        return append
+    def _pop(self) -> Waiting:
+        waiting = self._waiting.popleft()
+        self._waiting_bytes -= waiting.size
+        return waiting
 
     async def _run(self) -> None:
+        """Writes batch after batch. The next one is sent before the callers of the last one are answered: Postgres does not wait."""
+        written: _Written | None = None
         while True:
-            await self._wake.wait()
-            while appends := self._take():
-                await self._write(appends)
-            self._wake.clear()
-            self._idle.set()
+            taken = self._take()
+            if taken:
+                call = asyncio.create_task(self._write(taken))
+                await asyncio.sleep(0)  # lets the call go out
+            if written is not None:
+                self._answer(written)
+                written = None
+            if taken:
+                written = await _outcome(call)
+            elif not self._waiting:
+                self._wake.clear()
+                self._idle.set()
+                await self._wake.wait()
 
-    def _take(self) -> list[Append]:
+    def _take(self) -> list[Waiting]:
         """The appends of the next batch. Empty: nothing waits."""
-        appends: list[Append] = []
+        taken: list[Waiting] = []
         ids: set[str] = set()
         events = size = 0
         now = asyncio.get_running_loop().time()
-        while self._waiting and len(appends) < MAX_BATCH_APPENDS:
-            append, append_size = self._waiting[0]
+        while self._waiting and len(taken) < MAX_BATCH_APPENDS:
+            waiting = self._waiting[0]
+            append = waiting.append
             if append.abandoned or append.deadline <= now:
-                self._pop().finish(AppendTimeoutError())
+                self._pop()
+                append.finish(AppendTimeoutError())
                 continue
-            append_ids = [event.id for write in append.writes for event in write.events]
-            events += len(append_ids)
-            size += append_size
+            events += len(waiting.ids)
+            size += waiting.size
             # An append sent twice meets itself in a later batch, where its first sending is in the log.
-            if appends and (events > MAX_BATCH_EVENTS or size > MAX_BATCH_BYTES or not ids.isdisjoint(append_ids)):
+            if taken and (events > MAX_BATCH_EVENTS or size > MAX_BATCH_BYTES or not ids.isdisjoint(waiting.ids)):
                 break
-            ids.update(append_ids)
-            appends.append(self._pop())
+            ids.update(waiting.ids)
+            taken.append(self._pop())
         metrics.APPENDS_WAITING.set(len(self._waiting))
-        return appends
+        return taken
 
-    async def _write(self, appends: Sequence[Append]) -> None:
-        """Writes a batch and answers every append in it."""
-        batch = Batch(appends, time.time_ns() // 1000 * 1000)
+    async def _write(self, taken: Sequence[Waiting]) -> _Written:
+        """Writes a batch. Does not raise: what fails is the outcome of its appends."""
+        batch = Batch(taken, time.time_ns() // 1000 * 1000)
         started = time.perf_counter()
         try:
             answer = await self._call(batch)
         except asyncio.CancelledError:
-            self._fail(appends, ShuttingDownError())
-            raise
+            return _failed(taken, ShuttingDownError())
         except DatabaseUnavailableError as error:
-            self._fail(appends, error)
-            return
-        except _DATABASE_ERRORS as error:
-            if len(appends) == 1:
-                self._fail(appends, translate(error))
-                return
+            return _failed(taken, error)
+        except Exception as error:  # noqa: BLE001 - whatever it is, these appends have failed and the writer goes on
+            if len(taken) == 1:
+                return _failed(taken, translate(error))
             # Something in the batch cannot be written. Apart, each append can only fail itself.
-            log.warning(
-                "a batch failed as a whole; its appends are tried apart", error_type=type(error).__name__, appends=len(appends)
-            )
-            for append in appends:
-                await self._write([append])
-            return
-        results, chunk = batch.outcomes(answer)
-        if chunk is not None:
-            self._committed(chunk)
-            metrics.EVENTS_APPENDED.inc(len(chunk.frames))
+            log.warning("a batch failed as a whole; its appends are tried apart", error_type=type(error).__name__, appends=len(taken))
+            return [part for waiting in taken for part in await self._write([waiting])]
         metrics.BATCH_SECONDS.observe(time.perf_counter() - started)
-        metrics.BATCH_APPENDS.observe(len(appends))
-        for append, result in zip(appends, results, strict=True):
-            append.finish(result)
+        metrics.BATCH_APPENDS.observe(len(taken))
+        return [(taken, batch, answer)]
+
+    def _answer(self, written: _Written) -> None:
+        """Gives the events to the tail, and each append its outcome."""
+        for taken, batch, answer in written:
+            if isinstance(answer, MinkError):
+                results: Sequence[AppendResult | MinkError] = [answer] * len(taken)
+            else:
+                assert batch is not None
+                results, chunk = batch.outcomes(answer)
+                if chunk is not None:
+                    self._committed(chunk)
+                    metrics.EVENTS_APPENDED.inc(len(chunk.frames))
+            for waiting, result in zip(taken, results, strict=True):
+                waiting.append.finish(result)
 
     async def _call(self, batch: Batch) -> Any:
         """Sends a batch until its outcome is known.
@@ -205,7 +220,22 @@ class Writer:
                     raise problem from error
             await backoff.wait()
 
-    @staticmethod
-    def _fail(appends: Sequence[Append], error: MinkError) -> None:
-        for append in appends:
-            append.finish(error)
+
+# What was sent together: its appends, and Postgres's answer for the batch, or why there is none.
+_Written = list[tuple[Sequence[Waiting], Batch | None, Any]]
+
+
+def _failed(taken: Sequence[Waiting], error: MinkError) -> _Written:
+    return [(taken, None, error)]
+
+
+async def _outcome(call: asyncio.Task[_Written]) -> _Written:
+    """What a call came to. If the writer is cancelled meanwhile, so is the call, and its appends are told."""
+    try:
+        return await asyncio.shield(call)
+    except asyncio.CancelledError:
+        call.cancel()
+        for taken, _, _ in await call:
+            for waiting in taken:
+                waiting.append.finish(ShuttingDownError())
+        raise

@@ -144,7 +144,8 @@ begin
                 and count(*) = (select count(*) from given g where g.append = f.append)
                 and min(f.position - f.ord) = max(f.position - f.ord)
                 and (array_agg(f.flags order by f.position))[1] & 2 <> 0
-                and (array_agg(f.flags order by f.position desc))[1] & 4 <> 0 as is_replay,
+                and (array_agg(f.flags order by f.position desc))[1] & 4 <> 0
+                and count(*) filter (where f.flags & 4 <> 0) = 1 as is_replay,
                 min(f.position) as first_position,
                 (array_agg(f.id order by f.ord))[1] as first_id
             from found f group by f.append

@@ -1,0 +1,76 @@
+"""A log for storage tests, on every Postgres there is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from mink_server.core.appending import append
+from mink_server.core.events import AppendResult, EventToAppend, StreamWrite
+from mink_server.core.ids import uuid7
+from mink_server.storage.database import Database
+from mink_server.storage.listener import Listener
+from mink_server.storage.migrations import Migrations
+from mink_server.storage.reader import Reader
+from mink_server.storage.snapshots import Snapshots
+from mink_server.storage.streams import Streams
+from mink_server.storage.tail import Tail
+from mink_server.storage.writer import Writer
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from tests.support.databases import Postgres
+
+
+def event(event_type: str = "Happened", payload: bytes = b"{}", event_id: str = "", **metadata: str) -> EventToAppend:
+    """An event to append."""
+    return EventToAppend(event_id or uuid7(), event_type, payload, True, metadata or None, len(payload) + len(event_type))
+
+
+class StoredLog:
+    """All parts of one log."""
+
+    def __init__(self, database: Database, schema: str) -> None:
+        self.database = database
+        self.schema = schema
+        self.reader = Reader(database, schema)
+        self.tail = Tail(database, schema)
+        self.listener = Listener(database, schema, self.tail, self.reader)
+        self.writer = Writer(database, schema, self.tail.committed)
+        self.streams = Streams(database, schema, self.tail.forget)
+        self.snapshots = Snapshots(database, schema)
+
+    async def start(self) -> None:
+        self.tail.start(await self.reader.head())
+        self.listener.start()
+        self.writer.start()
+
+    async def close(self) -> None:
+        await self.writer.close()
+        await self.listener.close()
+        await self.tail.close()
+        await self.database.close()
+
+    async def append(self, stream: str, *events: EventToAppend, expected: int = -1) -> AppendResult:
+        return await append(self.writer, [StreamWrite(stream, expected, list(events))], 10)
+
+    async def append_many(self, *writes: StreamWrite) -> AppendResult:
+        return await append(self.writer, list(writes), 10)
+
+    async def fetch(self, sql: str, *args: object) -> list:
+        return await self.database.fetch(sql.replace("{schema}", self.schema), *args)
+
+
+@pytest.fixture
+async def log(any_postgres: Postgres) -> AsyncIterator[StoredLog]:
+    """A log of the test's own."""
+    schema = any_postgres.new_schema()
+    database = Database(any_postgres.dsn, pool_size=4)
+    await database.open()
+    await Migrations(database, schema).up()
+    stored = StoredLog(database, schema)
+    await stored.start()
+    yield stored
+    await stored.close()
+    any_postgres.drop(schema)

@@ -1,0 +1,1 @@
+"""What tests share: real processes, and ways to look at them."""
