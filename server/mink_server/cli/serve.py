@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
-from pathlib import Path
+from pathlib import Path  # noqa: TC003 - typer reads the annotations
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -13,6 +13,8 @@ import typer
 from mink_server.settings import Settings, SettingsError, load
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from mink_server.app import App
 
 
@@ -63,7 +65,7 @@ def _loop_runner(settings: Settings) -> None:
     try:
         import uvloop  # noqa: PLC0415 - not there on every platform
 
-        factory = uvloop.new_event_loop
+        factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
     except ImportError:
         factory = asyncio.new_event_loop
     with asyncio.Runner(loop_factory=factory) as runner:

@@ -7,8 +7,9 @@ import time
 
 
 def uuid7() -> str:
-    """A UUID of version 7 (RFC 9562): 48 bits of Unix milliseconds, then random bits. Ids made one after the other lie side by side
-    in an index.
+    """A UUID of version 7 (RFC 9562): 48 bits of Unix milliseconds, then random bits.
+
+    Ids made one after the other lie side by side in an index.
     """
     number = (time.time_ns() // 1_000_000) << 80 | 7 << 76 | secrets.randbits(12) << 64 | 2 << 62 | secrets.randbits(62)
     text = f"{number:032x}"

@@ -159,10 +159,10 @@ def _event(event: NewEvent, problems: Problems, path: str, bounds: Limits) -> Ev
         event_id = uuid7()
     elif _CANONICAL_UUID(event_id) is None:
         try:
-            if len(event_id) != 36:
-                raise ValueError
-            event_id = str(uuid.UUID(event_id))
+            event_id = str(uuid.UUID(event_id)) if len(event_id) == 36 else ""
         except ValueError:
+            event_id = ""
+        if not event_id:
             problems.add(path + "id", "must be a UUID, for example 01890a5d-ac96-774b-bcce-b302099a8057, or empty")
     event_type = event.type
     _check_type(problems, path + "type", event_type)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 import grpc
 import structlog
@@ -34,17 +34,19 @@ def _wrong_expected_version(error: errors.WrongExpectedVersionError) -> Message:
 
 def _bad_request(error: errors.InvalidRequestError) -> Message:
     violations = [error_details_pb2.BadRequest.FieldViolation(field=v.field, description=v.description) for v in error.violations]
-    return error_details_pb2.BadRequest(field_violations=violations)
-
-
-def _retry_info(error: errors.RetryableError) -> Message:
-    detail = error_details_pb2.RetryInfo()
-    detail.retry_delay.FromNanoseconds(int(error.retry_after * 1_000_000_000))
+    detail: Message = error_details_pb2.BadRequest(field_violations=violations)
     return detail
 
 
+def _retry_info(error: errors.RetryableError) -> Message:
+    detail: Any = error_details_pb2.RetryInfo()
+    detail.retry_delay.FromNanoseconds(int(error.retry_after * 1_000_000_000))
+    return cast("Message", detail)
+
+
 def _resource(error: errors.NotFoundError) -> Message:
-    return error_details_pb2.ResourceInfo(resource_type=error.kind, resource_name=error.name)
+    detail: Message = error_details_pb2.ResourceInfo(resource_type=error.kind, resource_name=error.name)
+    return detail
 
 
 def _size(error: errors.TooLargeError) -> Message:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import asyncpg
 import structlog
+from asyncpg.connect_utils import SessionAttribute
 
 from mink_server.core.errors import DatabaseUnavailableError
 from mink_server.storage.errors import translate, unavailable
@@ -23,7 +24,7 @@ _FIRST_PAUSE: Final = 0.05
 _LONGEST_PAUSE: Final = 2.0
 
 
-class _PooledConnection(asyncpg.Connection):  # type: ignore[type-arg]
+class _PooledConnection(asyncpg.Connection):
     """A connection that is not reset between uses: readers leave nothing behind, and a reset is a round trip."""
 
     def get_reset_query(self) -> str:
@@ -63,7 +64,7 @@ class Database:
                 statement_cache_size=self._statement_cache,
                 max_inactive_connection_lifetime=300,
                 connection_class=_PooledConnection,
-                target_session_attrs="read-write",
+                target_session_attrs=SessionAttribute.read_write,
                 server_settings={"application_name": "mink"},
             )
         except Exception as error:
@@ -84,7 +85,7 @@ class Database:
             self._dsn,
             timeout=self._timeout,
             statement_cache_size=self._statement_cache,
-            target_session_attrs="read-write",
+            target_session_attrs=SessionAttribute.read_write,
             server_settings={"application_name": "mink"},
         )
 

@@ -43,7 +43,7 @@ class Health:
         return Statistics(row["log_id"], row["head"], row["events"], row["streams"], row["types"], pairs, row["size_bytes"])
 
     async def diagnose(self) -> list[Check]:
-        """Checks the connection, the schema, the clock, settings and old transactions. A check that fails does not end the others."""
+        """Checks the connection, the schema, the clock, settings and old transactions; one that fails does not end the others."""
         checks = [await self._check("connection", self._connection), await self._check("schema", self._schema)]
         if checks[0].outcome == "failed":
             return checks

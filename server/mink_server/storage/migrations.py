@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import datetime
 from importlib import resources
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,6 +15,8 @@ from mink_server.storage.errors import translate
 from mink_server.storage.statements import fill, statement
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from mink_server.storage.database import Database
 
 log = structlog.get_logger(__name__)
@@ -88,7 +89,8 @@ class Migrations:
         pending = [m for m in status if m.applied_at is None]
         if pending:
             raise SchemaError(
-                f"the schema {self._schema!r} lacks {len(pending)} migration(s): run `mink migrate up`, or start with `mink serve --migrate`"
+                f"the schema {self._schema!r} lacks {len(pending)} migration(s): run `mink migrate up`, "
+                "or start with `mink serve --migrate`"
             )
 
     async def up(self, steps: int | None = None) -> list[Migration]:
@@ -136,8 +138,8 @@ class Migrations:
             version = await connection.fetchval("select current_setting('server_version_num')::int")
             if version < _OLDEST_POSTGRES:
                 raise SchemaError(f"Postgres {version // 10000} is too old: Mink needs 14 or newer")
-            # One transaction for all steps, under one lock: two servers that start at once do not collide, and a transaction-pooling
-            # proxy between does no harm.
+            # One transaction for all steps, under one lock: two servers that start at once do not collide, and a proxy that pools
+            # transactions does no harm.
             async with connection.transaction():
                 await connection.execute("set local lock_timeout = '60s'")
                 await connection.execute("select pg_advisory_xact_lock($1, hashtext($2))", _LOCK, self._schema)
@@ -158,11 +160,7 @@ class Migrations:
                         )
                     else:
                         await connection.execute(f"delete from {self._schema}.migrations where number = $1", migration.number)  # noqa: S608
-                    log.info(
-                        "migration " + ("applied" if direction == "up" else "reverted"),
-                        number=migration.number,
-                        name=migration.name,
-                    )
+                    log.info("migrated", direction=direction, number=migration.number, name=migration.name)
             return todo
         except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
             if getattr(error, "sqlstate", None) == "42501":

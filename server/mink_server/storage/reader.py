@@ -16,7 +16,7 @@ from mink_server.storage.statements import statement
 from mink_server.telemetry import metrics
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator, Coroutine
 
     from mink_server.core.filters import EventFilter
     from mink_server.storage.database import Database
@@ -76,21 +76,25 @@ class Reader:
         left = limit or _MAX_POSITION
         last = end + 1 if backwards else end
 
-        async def fetch(at: int, scan: int, left: int) -> Page:
-            return await self._log_page(at, end, scan, min(left, PAGE_EVENTS), where, backwards=backwards)
+        def more() -> bool:
+            return left > 0 and (at > last if backwards else at < last)
+
+        def fetch() -> Coroutine[Any, Any, Page]:
+            return self._log_page(at, end, scan, min(left, PAGE_EVENTS), where, backwards=backwards)
 
         ahead = _Ahead[Page]()
         try:
-            while left > 0 and (at > last if backwards else at < last):
-                page = await ahead.take(lambda at=at, scan=scan, left=left: fetch(at, scan, left))
+            page = await fetch() if more() else None
+            while page is not None:
                 at = page.position
                 left -= page.events
                 if page.events < PAGE_EVENTS // 4:
                     scan = min(scan * 2, _LONGEST_SCAN)
-                if left > 0 and (at > last if backwards else at < last):
-                    ahead.start(lambda at=at, scan=scan, left=left: fetch(at, scan, left))
+                if more():
+                    ahead.start(fetch())
                 metrics.EVENTS_READ.inc(page.events)
                 yield page
+                page = await ahead.take()
         finally:
             await ahead.cancel()
 
@@ -144,16 +148,13 @@ class Reader:
                 at = (row["lowest"] - 1 if backwards else row["highest"] + 1) if row["events"] else 0
                 there = at - row["floor"] if backwards else version - at + 1
                 left = min(left - row["events"], there)
-                more = left > 0 and row["events"] > 0
-                if more:
-                    ahead.start(lambda at=at, left=left: fetch(at, left, snapshot=False))
+                if left > 0 and row["events"] > 0:
+                    ahead.start(fetch(at, left, snapshot=False))
                 metrics.EVENTS_READ.inc(row["events"])
                 yield StreamPage(row["frames"] or b"", row["events"], version, snapshot)
                 snapshot = None
-                if not more:
-                    return
-                row = await ahead.take(None)
-                if not row["events"]:
+                row = await ahead.take()
+                if row is None or not row["events"]:
                     return
         finally:
             await ahead.cancel()
@@ -165,19 +166,16 @@ class _Ahead(Generic[T]):
     def __init__(self) -> None:
         self._task: asyncio.Task[T] | None = None
 
-    def start(self, fetch: Callable[[], Awaitable[T]]) -> None:
-        self._task = asyncio.ensure_future(fetch())  # type: ignore[assignment]
+    def start(self, fetch: Coroutine[Any, Any, T]) -> None:
+        self._task = asyncio.create_task(fetch)
 
-    async def take(self, fetch: Callable[[], Awaitable[T]] | None) -> T:
-        task, self._task = self._task, None
-        if task is None:
-            assert fetch is not None
-            return await fetch()
-        try:
-            return await task
-        except asyncio.CancelledError:
-            task.cancel()
-            raise
+    async def take(self) -> T | None:
+        """The page; None if none is being fetched."""
+        if self._task is None:
+            return None
+        page = await self._task
+        self._task = None
+        return page
 
     async def cancel(self) -> None:
         if self._task is not None:

@@ -114,7 +114,7 @@ class Streams:
             await asyncio.sleep(0)
 
     async def finish_removals(self) -> None:
-        """Removes what a server that stopped in the middle of a removal has left. A failure is logged: the next start tries again."""
+        """Removes what a server that stopped in the middle of a removal has left; if that fails, the next start tries again."""
         try:
             rows: list[Any] = await self._database.fetch(self._unfinished)
             for row in rows:

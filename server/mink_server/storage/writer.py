@@ -122,7 +122,7 @@ class Writer:
         return waiting
 
     async def _run(self) -> None:
-        """Writes batch after batch. The next one is sent before the callers of the last one are answered: Postgres does not wait."""
+        """Writes batch after batch. The next one is sent before the callers of the last one are told: Postgres does not wait."""
         written: _Written | None = None
         while True:
             taken = self._take()
@@ -176,7 +176,9 @@ class Writer:
             if len(taken) == 1:
                 return _failed(taken, translate(error))
             # Something in the batch cannot be written. Apart, each append can only fail itself.
-            log.warning("a batch failed as a whole; its appends are tried apart", error_type=type(error).__name__, appends=len(taken))
+            log.warning(
+                "a batch failed as a whole; its appends are tried apart", error_type=type(error).__name__, appends=len(taken)
+            )
             return [part for waiting in taken for part in await self._write([waiting])]
         metrics.BATCH_SECONDS.observe(time.perf_counter() - started)
         metrics.BATCH_APPENDS.observe(len(taken))

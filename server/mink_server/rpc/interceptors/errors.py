@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
 
-class Errors(grpc.aio.ServerInterceptor):  # type: ignore[misc]
+class Errors(grpc.aio.ServerInterceptor):
     """Aborts a call with the status of what its handler raised."""
 
     async def intercept_service(self, continuation: Callable[[Any], Awaitable[Any]], details: grpc.HandlerCallDetails) -> Any:

@@ -1,0 +1,46 @@
+"""Asking before something is removed for good."""
+
+import signal
+import sys
+
+from mink_client.cli.errors import Failure, wrong_call
+from mink_client.cli.session import Session
+from mink_client.cli.text import clean
+
+
+def may_ask(session: Session, *, yes: bool) -> bool:
+    """Whether to ask. To be called before anything else is done.
+
+    Args:
+        session: The run.
+        yes: Whether `--yes` was said.
+
+    Raises:
+        Failure: Nobody can be asked, and `--yes` was not said.
+    """
+    if yes:
+        return False
+    if session.non_interactive or not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise wrong_call("this removes data for good, and there is nobody to ask: pass --yes")
+    return True
+
+
+def ask(question: str) -> None:
+    """Asks on the terminal; goes on only after a yes.
+
+    Raises:
+        Failure: The answer was no.
+    """
+    sys.stderr.write(f"{clean(question)} [y/N] ")
+    sys.stderr.flush()
+    # asyncio's own handler would wait for the line to end.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        answer = sys.stdin.readline()
+    except KeyboardInterrupt:
+        sys.stderr.write("\n")
+        raise
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if answer.strip().lower() not in {"y", "yes"}:
+        raise Failure("nothing was removed")

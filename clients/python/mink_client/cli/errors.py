@@ -1,0 +1,129 @@
+"""The one place where an error becomes a line for a person and an exit code."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final, cast
+
+import typer
+
+from mink_client import (
+    NO_STREAM,
+    STREAM_EXISTS,
+    DatabaseUnavailable,
+    DeadlineExceeded,
+    Expected,
+    InvalidRequest,
+    MinkError,
+    PositionAhead,
+    ShuttingDown,
+    SnapshotNotFound,
+    StreamDeleted,
+    StreamNotFound,
+    TooLarge,
+    Unavailable,
+    WrongExpectedVersion,
+)
+
+if TYPE_CHECKING:
+
+    class ClickException(Exception):
+        """What typer raises for a wrong call."""
+
+        def format_message(self) -> str:
+            """What was wrong."""
+else:
+    # Newer typers carry click inside, older ones import it; either way it is an ancestor of what they export.
+    ClickException = typer.BadParameter.__mro__[2]
+
+FAILED: Final = 1
+WRONG_CALL: Final = 2
+
+
+class Failure(Exception):  # noqa: N818 - it ends the program, and is not handled as an error
+    """A command ends without having done what was asked.
+
+    Attributes:
+        message: One line for standard error.
+        code: The exit code.
+    """
+
+    def __init__(self, message: str, code: int = FAILED) -> None:
+        super().__init__(message)
+        self.message = message
+        self.code = code
+
+
+def wrong_call(message: str) -> Failure:
+    """A failure because of what stands on the command line."""
+    return Failure(message, WRONG_CALL)
+
+
+def explain(error: MinkError, server: str) -> Failure:
+    """What a failed call means to the person who typed the command.
+
+    Args:
+        error: What the client raised.
+        server: The server's address.
+    """
+    for kind, say in _SAYINGS:
+        if isinstance(error, kind):
+            return Failure(say(error, server), WRONG_CALL if isinstance(error, InvalidRequest) else FAILED)
+    if error.reason == "UNIMPLEMENTED":
+        return Failure(f"{server} answers, and does not know this call: is it Mink, and not older than this command?")
+    return Failure(error.message)
+
+
+def unreachable(server: str, why: str = "") -> str:
+    """That there is no server, and what to do about it."""
+    # The client's own message begins with the same words.
+    why = why.removeprefix(f"cannot reach Mink at {server}: ")
+    reason = f" ({why})" if why else ""
+    return f"cannot reach Mink at {server}{reason}: is it running? Start it with `mink serve`, or set MINK_SERVER or --server"
+
+
+def _unavailable(error: Unavailable, server: str) -> str:
+    if isinstance(error, DatabaseUnavailable | ShuttingDown):
+        return error.message
+    return unreachable(server, error.message)
+
+
+def _wrong_version(error: WrongExpectedVersion, server: str) -> str:  # noqa: ARG001
+    found = f"it is at version {error.actual}" if error.actual else "it does not exist"
+    return f"nothing was changed: expected {_expected(error.stream, error.expected)}, but {found}"
+
+
+def _expected(stream: str, expected: Expected) -> str:
+    if expected is NO_STREAM or expected == 0:
+        return f"that there is no stream {stream}"
+    if expected is STREAM_EXISTS:
+        return f"that the stream {stream} exists"
+    return f"stream {stream} at version {expected}"
+
+
+def _invalid(error: InvalidRequest, server: str) -> str:  # noqa: ARG001
+    if not error.violations:
+        return error.message
+    return "; ".join(f"{field}: {description}" for field, description in error.violations)
+
+
+def _ahead(error: PositionAhead, server: str) -> str:
+    return f"position {error.position} is beyond the newest one of the log at {server}, {error.head}"
+
+
+def _message(error: MinkError, server: str) -> str:  # noqa: ARG001
+    return error.message
+
+
+_SAYINGS: Final = cast(
+    "list[tuple[type[MinkError], Callable[[Any, str], str]]]",
+    [
+        (WrongExpectedVersion, _wrong_version),
+        (StreamDeleted, lambda error, _: f"the stream {error.stream} was deleted"),
+        (StreamNotFound, lambda error, _: f"there is no stream {error.stream}"),
+        (SnapshotNotFound, lambda error, _: f"the stream {error.stream} has no snapshot"),
+        (InvalidRequest, _invalid),
+        (PositionAhead, _ahead),
+        (TooLarge, lambda error, _: f"{error.size} bytes are more than the server takes: {error.limit}"),
+        (DeadlineExceeded, lambda error, _: f"{error.message}; --timeout SECONDS waits longer"),
+        (Unavailable, _unavailable),
+    ],
+)
