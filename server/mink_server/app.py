@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import uuid
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -17,7 +18,7 @@ from mink_server.http.metrics import metrics_app
 from mink_server.http.server import HttpServer
 from mink_server.rpc.drain import Drain
 from mink_server.rpc.server import GrpcServer
-from mink_server.storage.database import Database
+from mink_server.storage.database import Database, OwnConnection
 from mink_server.storage.embedded import EmbeddedPostgres, default_data_dir
 from mink_server.storage.health import Health
 from mink_server.storage.listener import Listener
@@ -97,13 +98,17 @@ class App:
         tail = Tail(self._database, schema, max_bytes=settings.tail_bytes)
         self._running.push_async_callback(tail.close)
         tail.start(await reader.head())
-        listener = Listener(self._database, schema, tail, reader)
+        connection = OwnConnection(self._database, "writer")
+        self._running.push_async_callback(connection.close)
+        server = uuid.uuid4().hex
+        listener = Listener(connection, schema, server, tail, reader)
         self._running.push_async_callback(listener.close)
         listener.start()
         writer = Writer(
-            self._database,
+            connection,
             schema,
-            tail.committed,
+            server,
+            tail,
             max_waiting=settings.max_waiting_appends,
             max_waiting_bytes=settings.max_waiting_bytes,
             timeout=settings.database_timeout,
@@ -131,9 +136,9 @@ class App:
         )
         http = HttpServer(health_app(self._ping, self._drain), settings.http_listen)
         metrics = HttpServer(metrics_app(REGISTRY), settings.metrics_listen)
-        for server in (http, metrics):
-            self._running.push_async_callback(server.stop)
-            await server.start()
+        for web in (http, metrics):
+            self._running.push_async_callback(web.stop)
+            await web.start()
         self._running.push_async_callback(self._grpc.stop, settings.drain_seconds)
         self.grpc_address = await self._grpc.start(settings.listen)
         self.http_address, self.metrics_address = http.address, metrics.address

@@ -8,7 +8,7 @@ import pytest
 from mink_server.core.appending import append
 from mink_server.core.events import AppendResult, EventToAppend, StreamWrite
 from mink_server.core.ids import uuid7
-from mink_server.storage.database import Database
+from mink_server.storage.database import Database, OwnConnection
 from mink_server.storage.listener import Listener
 from mink_server.storage.migrations import Migrations
 from mink_server.storage.reader import Reader
@@ -36,8 +36,10 @@ class StoredLog:
         self.schema = schema
         self.reader = Reader(database, schema)
         self.tail = Tail(database, schema)
-        self.listener = Listener(database, schema, self.tail, self.reader)
-        self.writer = Writer(database, schema, self.tail.committed)
+        self.connection = OwnConnection(database, "writer")
+        server = uuid7()
+        self.listener = Listener(self.connection, schema, server, self.tail, self.reader)
+        self.writer = Writer(self.connection, schema, server, self.tail)
         self.streams = Streams(database, schema, self.tail.forget)
         self.snapshots = Snapshots(database, schema)
 
@@ -49,6 +51,7 @@ class StoredLog:
     async def close(self) -> None:
         await self.writer.close()
         await self.listener.close()
+        await self.connection.close()
         await self.tail.close()
         await self.database.close()
 

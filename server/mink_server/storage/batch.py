@@ -73,13 +73,13 @@ class Waiting:
 class Batch:
     """Appends that go to the database together. An event id occurs at most once in a batch (the writer sees to that)."""
 
-    def __init__(self, waiting: Sequence[Waiting], now_ns: int) -> None:
+    def __init__(self, waiting: Sequence[Waiting], now_ns: int, server: str) -> None:
         self.waiting = waiting
         self._openings: list[bytes] = []
         self._envelopes: list[bytes] = []
-        self.arguments = self._arguments(now_ns)
+        self.arguments = self._arguments(now_ns, server)
 
-    def _arguments(self, now_ns: int) -> tuple[Any, ...]:
+    def _arguments(self, now_ns: int, server: str) -> tuple[Any, ...]:
         numbers: list[int] = []
         settles: list[int] = []
         streams: list[str] = []
@@ -123,7 +123,7 @@ class Batch:
                 flags[-1] |= FLAG_LAST
         moment = _EPOCH + timedelta(microseconds=now_ns // 1000)
         return (
-            moment, numbers, settles, streams, previous, expected, counts,
+            moment, server, numbers, settles, streams, previous, expected, counts,
             writes, indexes, ids, types, flags, openings, envelopes, payloads,
         )  # fmt: skip
 

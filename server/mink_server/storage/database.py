@@ -16,7 +16,7 @@ from mink_server.storage.errors import translate, unavailable
 from mink_server.telemetry import metrics
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
 log = structlog.get_logger(__name__)
 
@@ -159,18 +159,29 @@ class OwnConnection:
     def __init__(self, database: Database, user: str) -> None:
         self._database = database
         self._user = user
+        self._opening = asyncio.Lock()
+        # What a new connection needs before it is used.
+        self.prepare: Callable[[asyncpg.Connection[Any]], Awaitable[None]] | None = None
         self._connection: asyncpg.Connection[Any] | None = None
         self._was_open = False
 
     async def get(self) -> asyncpg.Connection[Any]:
         """The connection, opened if it is not. Raises what asyncpg raises."""
-        if self._connection is None or self._connection.is_closed():
-            self._connection = await self._database.connect()
-            if self._was_open:
-                metrics.RECONNECTS.labels(self._user).inc()
-                log.info("connected to the database again", user=self._user)
-            self._was_open = True
-        return self._connection
+        async with self._opening:
+            if self._connection is None or self._connection.is_closed():
+                connection = await self._database.connect()
+                try:
+                    if self.prepare is not None:
+                        await self.prepare(connection)
+                except BaseException:
+                    connection.terminate()
+                    raise
+                self._connection = connection
+                if self._was_open:
+                    metrics.RECONNECTS.labels(self._user).inc()
+                    log.info("connected to the database again", user=self._user)
+                self._was_open = True
+            return self._connection
 
     def drop(self, error: BaseException) -> None:
         """Cuts the connection, so that `get` opens another; says why in the log."""

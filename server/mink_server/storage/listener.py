@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 import asyncpg
 import structlog
 
 from mink_server.core.errors import MinkError
-from mink_server.storage.database import Backoff, Database, OwnConnection
+from mink_server.storage.database import Backoff
 from mink_server.storage.statements import channel
 
 if TYPE_CHECKING:
+    from mink_server.storage.database import OwnConnection
     from mink_server.storage.reader import Reader
     from mink_server.storage.tail import Tail
 
@@ -24,20 +26,26 @@ _LOOK_EVERY: Final = 5.0
 class Listener:
     """Tells a tail what was committed by others.
 
+    It listens on the connection that the writer writes over: Postgres then wakes no other process for this server's own appends.
+
     Args:
-        database: Where the log is.
-        schema: The schema that it is in.
+        connection: The writer's connection.
+        schema: The schema that the log is in.
+        server: This server's id; notifications that carry it are its own.
         tail: Whom to tell.
         reader: Who reads the head.
     """
 
-    def __init__(self, database: Database, schema: str, tail: Tail, reader: Reader) -> None:
-        self._connection = OwnConnection(database, "listener")
+    def __init__(self, connection: OwnConnection, schema: str, server: str, tail: Tail, reader: Reader) -> None:
+        self._connection = connection
         self._channel = channel(schema)
+        self._server = server
         self._tail = tail
         self._reader = reader
         self._task: asyncio.Task[None] | None = None
         self._lost = asyncio.Event()
+        self._opened = asyncio.Event()
+        connection.prepare = self._prepare
 
     def start(self) -> None:
         """Begins to listen."""
@@ -48,44 +56,43 @@ class Listener:
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
-        await self._connection.close()
+
+    async def _prepare(self, connection: asyncpg.Connection[Any]) -> None:
+        """Listens on a new connection."""
+        await connection.add_listener(self._channel, self._heard)
+        connection.add_termination_listener(lambda _: self._lost.set())
+        self._opened.set()
 
     async def _run(self) -> None:
         backoff = Backoff()
         while True:
             try:
-                connection = await self._connection.get()
                 self._lost.clear()
-                connection.add_termination_listener(lambda _: self._lost.set())
-                await connection.add_listener(self._channel, self._heard)
-                await self._look(restarted=True)
+                await self._connection.get()
+                reopened = self._opened.is_set()
+                self._opened.clear()
+                await self._look(reopened=reopened)
                 backoff = Backoff()
-                while not self._lost.is_set():
-                    try:
-                        async with asyncio.timeout(_LOOK_EVERY):
-                            await self._lost.wait()
-                    except TimeoutError:
-                        # Also finds out whether the connection still answers.
-                        await connection.fetchval("select 1", timeout=_LOOK_EVERY)
-                        await self._look(restarted=False)
-                raise ConnectionError("the connection was closed")
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(_LOOK_EVERY):
+                        await self._lost.wait()
             except (MinkError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
-                self._connection.drop(error)
+                log.debug("cannot listen", error_type=type(error).__name__)
                 await backoff.wait()
 
-    async def _look(self, *, restarted: bool) -> None:
-        """Compares the tail with the database; `restarted`: the database may have been replaced meanwhile."""
+    async def _look(self, *, reopened: bool) -> None:
+        """Compares the tail with the database; `reopened`: on a new connection, which may lead to another database than before."""
         before = self._tail.head
         head = await self._reader.head()
-        if head.log_id != self._tail.log_id or (head.position < before and restarted):
+        if head.log_id != self._tail.log_id or (reopened and head.position < before):
             self._tail.restart(head)
         else:
-            if not restarted and head.position > self._tail.head + 1000:
-                log.info("the head was ahead of the notifications", head=head.position, known=self._tail.head)
             self._tail.announce(head.position)
 
     def _heard(self, _connection: Any, _pid: int, _channel: str, payload: Any) -> None:
         if payload == "removed":
             self._tail.forget()
-        else:
-            self._tail.announce(int(payload))
+            return
+        head, _, server = payload.partition(" ")
+        if server != self._server:
+            self._tail.announce(int(head))

@@ -22,22 +22,23 @@ from mink_server.core.errors import (
     ShuttingDownError,
 )
 from mink_server.storage.batch import Batch, Waiting
-from mink_server.storage.database import Backoff, Database, OwnConnection
+from mink_server.storage.database import Backoff, OwnConnection
 from mink_server.storage.errors import translate, unavailable
 from mink_server.storage.statements import statement
 from mink_server.telemetry import metrics
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from mink_server.core.events import Append, AppendResult
-    from mink_server.storage.batch import Chunk
+    from mink_server.storage.tail import Tail
 
 log = structlog.get_logger(__name__)
 
 MAX_BATCH_APPENDS: Final = 500
 MAX_BATCH_EVENTS: Final = 10_000
 MAX_BATCH_BYTES: Final = 4 * 1024 * 1024
+# Of more waiting appends than this, only half go into a batch. Postgres then has work while the callers of the other half are told
+# and send again; otherwise both sides would wait for each other in turn.
+_WHOLE: Final = 32
 _DATABASE_ERRORS: Final = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
 
 
@@ -45,9 +46,10 @@ class Writer:
     """Writes the appends of one log.
 
     Args:
-        database: Where the log is.
-        schema: The schema that it is in.
-        committed: Told of every batch's events after its commit, before its callers are.
+        connection: The connection that it writes over.
+        schema: The schema that the log is in.
+        server: This server's id, by which the listener knows its own appends.
+        tail: Gets every batch's events after its commit, before its callers are told.
         max_waiting: Appends that may wait; more are OVERLOADED.
         max_waiting_bytes: Bytes of events that may wait.
         timeout: Seconds after which an append fails while the database is away.
@@ -55,17 +57,19 @@ class Writer:
 
     def __init__(
         self,
-        database: Database,
+        connection: OwnConnection,
         schema: str,
-        committed: Callable[[Chunk], None],
+        server: str,
+        tail: Tail,
         *,
         max_waiting: int = 20_000,
         max_waiting_bytes: int = 64 * 1024 * 1024,
         timeout: float = 10.0,
     ) -> None:
-        self._connection = OwnConnection(database, "writer")
+        self._connection = connection
         self._query = statement("append", schema)
-        self._committed = committed
+        self._server = server
+        self._tail = tail
         self._max_waiting = max_waiting
         self._max_waiting_bytes = max_waiting_bytes
         self._timeout = timeout
@@ -94,7 +98,6 @@ class Writer:
             await asyncio.gather(self._task, return_exceptions=True)
         while self._waiting:
             self._pop().append.finish(ShuttingDownError())
-        await self._connection.close()
 
     def submit(self, append: Append) -> None:
         """Queues an append; it is told what became of it through `Append.done`.
@@ -145,7 +148,8 @@ class Writer:
         ids: set[str] = set()
         events = size = 0
         now = asyncio.get_running_loop().time()
-        while self._waiting and len(taken) < MAX_BATCH_APPENDS:
+        most = min(max(len(self._waiting) // 2, _WHOLE), MAX_BATCH_APPENDS)
+        while self._waiting and len(taken) < most:
             waiting = self._waiting[0]
             append = waiting.append
             if append.abandoned or append.deadline <= now:
@@ -164,7 +168,7 @@ class Writer:
 
     async def _write(self, taken: Sequence[Waiting]) -> _Written:
         """Writes a batch. Does not raise: what fails is the outcome of its appends."""
-        batch = Batch(taken, time.time_ns() // 1000 * 1000)
+        batch = Batch(taken, time.time_ns() // 1000 * 1000, self._server)
         started = time.perf_counter()
         try:
             answer = await self._call(batch)
@@ -193,8 +197,10 @@ class Writer:
                 assert batch is not None
                 results, chunk = batch.outcomes(answer)
                 if chunk is not None:
-                    self._committed(chunk)
+                    self._tail.committed(chunk)
                     metrics.EVENTS_APPENDED.inc(len(chunk.frames))
+                # What a lost answer told nobody of: its batch, sent again, consists of replays.
+                self._tail.announce(answer["head"])
             for waiting, result in zip(taken, results, strict=True):
                 waiting.append.finish(result)
 

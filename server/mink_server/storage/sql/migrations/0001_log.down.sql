@@ -5,7 +5,7 @@ drop function {schema}.envelope_metadata(bytea);
 drop function {schema}.varint(bytea, integer);
 drop function {schema}.remove_v1(text, bigint, bigint, boolean);
 drop function {schema}.append_v1(
-    timestamptz, integer[], integer[], text[], integer[], bigint[], integer[], integer[], integer[], uuid[], text[], smallint[],
+    timestamptz, text, integer[], integer[], text[], integer[], bigint[], integer[], integer[], integer[], uuid[], text[], smallint[],
     bytea[], bytea[], bytea[]
 );
 drop function {schema}.fixed64(bigint);

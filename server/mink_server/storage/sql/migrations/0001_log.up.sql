@@ -68,6 +68,8 @@ $$;
 
 -- Appends a batch. Every append in it succeeds or fails alone; its writes (one a stream) succeed or fail together.
 --
+--   p_recorded_at  the time of recording of all events; the same as in e_envelope
+--   p_server       the id of the server, which comes back in its notification: it need not hear of its own appends
 --   w_…  one element a write, the writes of one append side by side
 --   w_append    number of the write's append in the batch
 --   w_settles   on the last write of an append: how many writes the append has; else 0
@@ -87,7 +89,7 @@ $$;
 --   conflicts   3: the event id
 --   head        the newest position after the batch
 create function {schema}.append_v1(
-    p_recorded_at timestamptz,
+    p_recorded_at timestamptz, p_server text,
     w_append integer[], w_settles integer[], w_stream text[], w_previous integer[], w_expected bigint[], w_events integer[],
     e_write integer[], e_index integer[], e_id uuid[], e_type text[], e_flags smallint[],
     e_open bytea[], e_envelope bytea[], e_payload bytea[],
@@ -247,7 +249,7 @@ begin
         as e (write, index, id, type, flags, open, envelope, payload)
     where v_first[e.write] is not null;
     if found then
-        perform pg_notify('{channel}', head::text);
+        perform pg_notify('{channel}', head || ' ' || p_server);
     end if;
 end $$;
 
