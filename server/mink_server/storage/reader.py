@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from mink_server.core.filters import EventFilter
     from mink_server.storage.database import Database
 
-PAGE_EVENTS: Final = 2_000
-PAGE_BYTES: Final = 1024 * 1024
+PAGE_EVENTS: Final = 500
+PAGE_BYTES: Final = 256 * 1024
 # Positions that a filtered page looks through at most: it starts small, for a quick first answer, and grows while little passes.
 _FIRST_SCAN: Final = 4_000
 _LONGEST_SCAN: Final = 128_000

@@ -7,15 +7,15 @@
 --   $6, $7, $8  streams by name, by category, by prefix
 --
 -- Answers with the number of events, the lowest and the highest position among them, and their frames joined.
-select count(*)::bigint as events, min(position) as lowest, max(position) as highest, string_agg(frame, ''::bytea order by position desc) as frames
-from (
-    select position, envelope || payload as frame
-    from (
-        select position, envelope, payload,
-            sum(octet_length(envelope) + octet_length(payload)) over (order by position desc rows unbounded preceding)
-                - octet_length(envelope) - octet_length(payload) as bytes_before
+select count(*)::bigint as events, min(e.position) as lowest, max(e.position) as highest,
+    string_agg(e.envelope || e.payload, ''::bytea order by e.position desc) as frames
+from {schema}.events e
+join {schema}.streams s on s.stream_id = e.stream_id
+where e.position < $1 and e.position >= (
+    select min(position) from (
+        select position, sum(bytes) over (order by position desc rows unbounded preceding) - bytes as bytes_before
         from (
-            select e.position, e.envelope, e.payload
+            select e.position, octet_length(e.envelope) + octet_length(e.payload) as bytes
             from {schema}.events e
             join {schema}.streams s on s.stream_id = e.stream_id
             where e.position < $1 and e.position > $2
@@ -29,4 +29,9 @@ from (
         ) as page
     ) as measured
     where bytes_before < $4
-) as fitting
+)
+    and ($5::text[] is null or e.type = any($5))
+        and (
+            s.name = any($6::text[]) or s.category = any($7::text[])
+            or exists (select from unnest($8::text[]) as p (prefix) where starts_with(s.name, p.prefix))
+        )

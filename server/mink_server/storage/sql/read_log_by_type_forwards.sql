@@ -6,15 +6,14 @@
 --   $5      types
 --
 -- Answers with the number of events, the lowest and the highest position among them, and their frames joined.
-select count(*)::bigint as events, min(position) as lowest, max(position) as highest, string_agg(frame, ''::bytea order by position) as frames
-from (
-    select position, envelope || payload as frame
-    from (
-        select position, envelope, payload,
-            sum(octet_length(envelope) + octet_length(payload)) over (order by position rows unbounded preceding)
-                - octet_length(envelope) - octet_length(payload) as bytes_before
+select count(*)::bigint as events, min(e.position) as lowest, max(e.position) as highest,
+    string_agg(e.envelope || e.payload, ''::bytea order by e.position) as frames
+from {schema}.events e
+where e.position > $1 and e.position <= (
+    select max(position) from (
+        select position, sum(bytes) over (order by position rows unbounded preceding) - bytes as bytes_before
         from (
-            select e.position, e.envelope, e.payload
+            select e.position, octet_length(e.envelope) + octet_length(e.payload) as bytes
             from {schema}.events e
             where e.position > $1 and e.position <= $2 and e.type = any($5::text[])
             order by e.position
@@ -22,4 +21,5 @@ from (
         ) as page
     ) as measured
     where bytes_before < $4
-) as fitting
+)
+    and e.type = any($5::text[])

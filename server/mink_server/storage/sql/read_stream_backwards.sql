@@ -19,16 +19,14 @@ cross join lateral (
     select case when $2 > 0 then $2 else 9223372036854775807 end as first
 ) as b
 cross join lateral (
-    select count(*)::bigint as events, min(version) as lowest, max(version) as highest,
-        string_agg(frame, ''::bytea order by version desc) as frames
-    from (
-        select version, envelope || payload as frame
-        from (
-            select version, envelope, payload,
-                sum(octet_length(envelope) + octet_length(payload)) over (order by version desc rows unbounded preceding)
-                    - octet_length(envelope) - octet_length(payload) as bytes_before
+    select count(*)::bigint as events, min(e.version) as lowest, max(e.version) as highest,
+        string_agg(e.envelope || e.payload, ''::bytea order by e.version desc) as frames
+    from {schema}.events e
+    where e.stream_id = s.stream_id and e.version <= b.first and e.version > s.floor and e.version >= (
+        select min(version) from (
+            select version, sum(bytes) over (order by version desc rows unbounded preceding) - bytes as bytes_before
             from (
-                select e.version, e.envelope, e.payload
+                select e.version, octet_length(e.envelope) + octet_length(e.payload) as bytes
                 from {schema}.events e
                 where e.stream_id = s.stream_id and e.version <= b.first and e.version > s.floor
                 order by e.version desc
@@ -36,6 +34,6 @@ cross join lateral (
             ) as page
         ) as measured
         where bytes_before < $4
-    ) as fitting
+    )
 ) as page
 where s.name = $1
