@@ -43,11 +43,6 @@ def lasting(short: float, long: float) -> pytest.MarkDecorator:
     )
 
 
-def is_long(request: pytest.FixtureRequest) -> bool:
-    """Whether this is the long form of a check."""
-    return request.node.get_closest_marker("reliability") is not None
-
-
 def report(what: str, **figures: object) -> None:
     """Prints figures of a check (`pytest -rA` shows them), with the load of the machine."""
     values = ", ".join(f"{name} {value:.3g}" if isinstance(value, float) else f"{name} {value}" for name, value in figures.items())
@@ -192,6 +187,7 @@ class Workload:
             wrong_versions=self.wrong_versions,
             replayed=self.replayed,
             slowest_append_s=self.slowest,
+            appends_by_server=tuple(self.acknowledged[address] for address in self._addresses),
         )
         return log
 
