@@ -102,7 +102,9 @@ async def test_sent_by_several_clients_at_once_through_two_servers(
 
 
 @EXPECTATIONS
-async def test_several_streams_sent_again_at_once(start_server: Callable[..., MinkProcess], expected: Expected, before: int) -> None:
+async def test_several_streams_sent_again_at_once(
+    start_server: Callable[..., MinkProcess], expected: Expected, before: int
+) -> None:
     servers = [start_server() for _ in range(2)]
     async with Mink(servers[0].grpc_address) as one, Mink(servers[1].grpc_address) as two:
         if before:

@@ -6,7 +6,12 @@ import asyncio
 import signal
 from typing import TYPE_CHECKING
 
-from tests.reliability.load import Workload, lasting, report, restart
+import grpc
+import pytest
+from mink_client import ShuttingDown
+from mink_client.errors import from_rpc
+
+from tests.reliability.load import Workload, lasting, messages, report, restart
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -70,3 +75,35 @@ async def test_a_server_that_is_told_to_stop_drains(start_server: Callable[..., 
             resumed = await work.progress(server.grpc_address)
             report("drain", drained_s=drained, resumed_after_s=resumed)
         await work.finish("SIGTERM under load")
+
+
+async def test_a_quiet_subscription_does_not_hold_up_the_stop(start_server: Callable[..., MinkProcess]) -> None:
+    """It ends at once, with a position to resume after, however seldom it would say something."""
+    server = start_server(MINK_CHECKPOINT_SECONDS="30")
+    seen: list[str] = []
+    live = asyncio.Event()
+
+    async def follow() -> None:
+        async for message in messages(server.grpc_address):
+            kind = message.WhichOneof("message")
+            seen.append(kind)
+            if kind == "caught_up":
+                live.set()
+
+    following = asyncio.create_task(follow())
+    try:
+        async with asyncio.timeout(10):
+            await live.wait()
+        server.terminate()
+        began = asyncio.get_running_loop().time()
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            async with asyncio.timeout(15):
+                await following
+        took = asyncio.get_running_loop().time() - began
+        assert isinstance(from_rpc(caught.value, server.grpc_address), ShuttingDown)
+        assert seen[-1] == "checkpoint"
+        assert await asyncio.to_thread(server.wait, 20) == 0
+        assert took < 2
+    finally:
+        following.cancel()
+        await asyncio.gather(following, return_exceptions=True)

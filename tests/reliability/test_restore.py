@@ -33,8 +33,11 @@ REFUSED = 3.0
 # Events in the dump, and in the log when it is lost.
 OLD, NEW = 200, 500
 
-WAYS = pytest.mark.parametrize("way", ["restored", "fresh"])
-WHEN = pytest.mark.parametrize("running", [True, False], ids=["server-runs", "server-restarts"])
+LONG = pytest.mark.reliability
+WAYS = pytest.mark.parametrize("way", ["restored", pytest.param("fresh", marks=LONG)])
+WHEN = pytest.mark.parametrize(
+    "running", [pytest.param(True, id="server-runs"), pytest.param(False, id="server-restarts", marks=LONG)]
+)
 
 
 class Site:
@@ -197,7 +200,9 @@ async def test_a_subscriber_that_was_live_is_told(site: Site, way: str, running:
 
 
 @WAYS
-@pytest.mark.parametrize("more", [50, 600], ids=["below-the-old-head", "beyond-the-old-head"])
+@pytest.mark.parametrize(
+    "more", [pytest.param(50, id="below-the-old-head", marks=LONG), pytest.param(600, id="beyond-the-old-head")]
+)
 async def test_a_live_subscriber_does_not_go_on_in_the_other_log(site: Site, way: str, more: int) -> None:
     """Somebody appends right after the restore: what is live must be told, and not go on with a hole behind it."""
     async with AsyncExitStack() as stack:

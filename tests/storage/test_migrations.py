@@ -47,7 +47,9 @@ def environment(dsn: str, schema: str) -> dict[str, str]:
 
 def mink_migrate(dsn: str, schema: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     command = [str(MINK), "migrate", *arguments]
-    return subprocess.run(command, env=environment(dsn, schema), capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL, check=False)
+    return subprocess.run(
+        command, env=environment(dsn, schema), capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL, check=False
+    )
 
 
 async def contents(database: Database, schema: str) -> list[str]:
@@ -99,7 +101,9 @@ async def test_ups_at_once_do_not_collide(any_postgres: Postgres, database: Data
     any_postgres.drop(schema)
     command = [str(MINK), "migrate", "up", "--output", "json"]
     running = [
-        await asyncio.create_subprocess_exec(*command, env=environment(any_postgres.dsn, schema), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        await asyncio.create_subprocess_exec(
+            *command, env=environment(any_postgres.dsn, schema), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
         for _ in range(2)
     ]
     outputs = await asyncio.gather(*(process.communicate() for process in running))
@@ -134,7 +138,9 @@ async def test_a_newer_schema_is_refused(any_postgres: Postgres, database: Datab
         assert done.stdout == ""
     env = environment(any_postgres.dsn, schema) | {f"MINK_{name}LISTEN": "127.0.0.1:0" for name in ("", "HTTP_", "METRICS_")}
     for extra in ({}, {"MINK_MIGRATE": "true"}):
-        done = subprocess.run([sys.executable, "-m", "mink_server"], env=env | extra, capture_output=True, text=True, timeout=60, check=False)
+        done = subprocess.run(
+            [sys.executable, "-m", "mink_server"], env=env | extra, capture_output=True, text=True, timeout=60, check=False
+        )
         assert done.returncode == 1
         assert re.fullmatch(r"mink serve: .*9999.*newer mink\n", done.stderr), done.stderr
 
@@ -160,7 +166,12 @@ async def test_the_command(any_postgres: Postgres, schema: str) -> None:
 
 async def test_a_schema_that_lacks_migrations_stops_a_server_with_one_line(any_postgres: Postgres, schema: str) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "mink_server"], env=environment(any_postgres.dsn, schema), capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-m", "mink_server"],
+        env=environment(any_postgres.dsn, schema),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
     assert done.returncode == 1
     assert re.fullmatch(r"mink serve: .*mink migrate up.*\n", done.stderr), done.stderr
@@ -242,7 +253,9 @@ async def test_a_user_who_may_not_look_into_the_schema_gets_one_clear_line(user:
     await Migrations(database, schema).check()
 
 
-async def test_a_user_whose_schema_was_made_for_them_needs_no_right_on_the_database(user: User, any_postgres: Postgres, schema: str) -> None:
+async def test_a_user_whose_schema_was_made_for_them_needs_no_right_on_the_database(
+    user: User, any_postgres: Postgres, schema: str
+) -> None:
     any_postgres.execute(f"create schema {schema} authorization {user.name}")
     migrations = Migrations(await user.database(), schema)
     await migrations.up()

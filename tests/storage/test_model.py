@@ -105,7 +105,9 @@ class Model:
             for write in writes:
                 mine = found[at : at + len(write.events)]
                 at += len(mine)
-                placed.append((mine[-1].version, mine[0].position, mine[-1].position) if mine else (self.version(write.stream), 0, 0))
+                placed.append(
+                    (mine[-1].version, mine[0].position, mine[-1].position) if mine else (self.version(write.stream), 0, 0)
+                )
             return ("replayed", *placed)
         for write in writes:
             if write.stream in self.streams and self.streams[write.stream].tombstoned:
@@ -177,7 +179,10 @@ async def outcome_of(work: Awaitable[Any]) -> tuple[Any, ...]:
     except errors.InvalidRequestError as error:
         return ("InvalidRequestError", *(v.field for v in error.violations))
     if isinstance(result, AppendResult):
-        return ("replayed" if result.replayed else "appended", *((w.version, w.first_position, w.last_position) for w in result.writes))
+        return (
+            "replayed" if result.replayed else "appended",
+            *((w.version, w.first_position, w.last_position) for w in result.writes),
+        )
     return result if isinstance(result, tuple) else (result,)
 
 
@@ -190,7 +195,9 @@ def recorded(frames: bytes) -> list[Recorded]:
 
 names = st.sampled_from(NAMES)
 # An exact version is drawn as a distance from the version that the stream has.
-expectations = st.one_of(st.sampled_from([ANY, NO_STREAM, STREAM_EXISTS]), st.tuples(st.integers(-2, 2)), st.just((0,)), st.just(ANY))
+expectations = st.one_of(
+    st.sampled_from([ANY, NO_STREAM, STREAM_EXISTS]), st.tuples(st.integers(-2, 2)), st.just((0,)), st.just(ANY)
+)
 new_events = st.lists(st.tuples(st.sampled_from(TYPES), st.binary(max_size=8), st.booleans()), min_size=1, max_size=4)
 filters = st.one_of(
     st.none(),
@@ -263,16 +270,18 @@ class Machine(RuleBasedStateMachine):
         self.make([StreamWrite(name, self.expected(name, expected), self.events(drawn))])
 
     @rule(
-        parts=st.lists(st.tuples(names, expectations, st.one_of(new_events, st.just([]))), min_size=2, max_size=4, unique_by=lambda p: p[0]).filter(
-            lambda parts: any(part[2] for part in parts)
-        )
+        parts=st.lists(
+            st.tuples(names, expectations, st.one_of(new_events, st.just([]))), min_size=2, max_size=4, unique_by=lambda p: p[0]
+        ).filter(lambda parts: any(part[2] for part in parts))
     )
     def append_to_several(self, parts: list[tuple[str, Any, list[Any]]]) -> None:
         self.make([StreamWrite(name, self.expected(name, expected), self.events(drawn)) for name, expected, drawn in parts])
 
     @rule(
         parts=st.lists(
-            st.tuples(names, st.sampled_from([ANY, ANY, NO_STREAM, STREAM_EXISTS, (0,), (1,), (2,)]), new_events), min_size=2, max_size=6
+            st.tuples(names, st.sampled_from([ANY, ANY, NO_STREAM, STREAM_EXISTS, (0,), (1,), (2,)]), new_events),
+            min_size=2,
+            max_size=6,
         ),
         again=st.integers(0, 20),
     )
@@ -295,7 +304,13 @@ class Machine(RuleBasedStateMachine):
         self.make([StreamWrite(w.stream, self.expected(w.stream, expected), w.events) for w in writes])
 
     @precondition(lambda self: self.model.made)
-    @rule(pick=st.integers(0, 1000), name=names, first=st.integers(0, 3), count=st.integers(1, 4), drawn=st.one_of(st.just([]), new_events))
+    @rule(
+        pick=st.integers(0, 1000),
+        name=names,
+        first=st.integers(0, 3),
+        count=st.integers(1, 4),
+        drawn=st.one_of(st.just([]), new_events),
+    )
     def append_with_known_ids(self, pick: int, name: str, first: int, count: int, drawn: list[Any]) -> None:
         writes = self.model.made[pick % len(self.model.made)]
         known = [event for write in writes for event in write.events][first : first + count]
@@ -365,7 +380,12 @@ class Machine(RuleBasedStateMachine):
             wanted = (events[:limit] if limit else events, stream.newest, stream.snapshot if since else None)
 
         async def read() -> tuple[Any, ...]:
-            pages = [page async for page in self.log.reader.read_stream(name, from_version=first, limit=limit, backwards=backwards, since_snapshot=since)]
+            pages = [
+                page
+                async for page in self.log.reader.read_stream(
+                    name, from_version=first, limit=limit, backwards=backwards, since_snapshot=since
+                )
+            ]
             snapshot = pages[0].snapshot
             events = recorded(b"".join(page.frames for page in pages))
             return (events, pages[0].version, (snapshot.version, snapshot.state) if snapshot else None)
@@ -407,7 +427,8 @@ class Machine(RuleBasedStateMachine):
         ]  # fmt: skip
         found = self.do(self.log.streams.list(prefix=prefix, after=after, limit=100, include_deleted=deleted))
         assert [
-            (i.stream, i.version, i.first_version, i.events, i.last_position, i.snapshot_version, i.deleted, i.tombstoned) for i in found
+            (i.stream, i.version, i.first_version, i.events, i.last_position, i.snapshot_version, i.deleted, i.tombstoned)
+            for i in found
         ] == wanted
 
     @rule()
@@ -444,5 +465,3 @@ def test_the_store_and_the_model_agree(postgres: Postgres) -> None:
         run_state_machine_as_test(machine, settings=BOUNDS)
     finally:
         postgres.drop(schema)
-
-

@@ -41,7 +41,9 @@ def events_in(pages: list[Any]) -> list[RecordedEvent]:
     return found
 
 
-async def read_log(log: StoredLog, after: int = 0, upto: int | None = None, limit: int = 0, where: EventFilter | None = None) -> list[Page]:
+async def read_log(
+    log: StoredLog, after: int = 0, upto: int | None = None, limit: int = 0, where: EventFilter | None = None
+) -> list[Page]:
     if upto is None:
         upto = (await log.reader.head()).position
     return await pages_of(log.reader.read_all(after=after, upto=upto, limit=limit, where=where))
@@ -222,7 +224,9 @@ async def test_filters_choose_in_the_database_what_they_choose_in_memory(log: St
         assert pages[-1].position == len(appended)
         back = await pages_of(log.reader.read_all_backwards(before=len(appended) + 1, where=where))
         assert [e.position for e in events_in(back)] == wanted[::-1], where
-        assert [e.position for e in events_in(await read_log(log, after=9, upto=40, limit=3, where=where))] == [p for p in wanted if 9 < p <= 40][:3]
+        assert [e.position for e in events_in(await read_log(log, after=9, upto=40, limit=3, where=where))] == [
+            p for p in wanted if 9 < p <= 40
+        ][:3]
 
 
 async def test_sparse_filters_cover_the_whole_log_step_by_step(log: StoredLog) -> None:
@@ -254,7 +258,9 @@ async def test_sparse_filters_cover_the_whole_log_step_by_step(log: StoredLog) -
             assert sent == [n for n in reversed(needles) if n >= page.position]
         assert back[-1].position == 1
         assert [e.position for e in events_in(await read_log(log, limit=2, where=where))] == [1, 7_000]
-        assert [e.position for e in events_in(await pages_of(log.reader.read_all_backwards(before=14_501, limit=2, where=where)))] == [14_001, 11_999]
+        assert [
+            e.position for e in events_in(await pages_of(log.reader.read_all_backwards(before=14_501, limit=2, where=where)))
+        ] == [14_001, 11_999]
         assert [e.position for e in events_in(await read_log(log, after=1, upto=11_998, where=where))] == [7_000]
     nothing = await read_log(log, where=EventFilter(types=frozenset(["Nothing"])))
     assert [page.events for page in nothing] == [0] * len(nothing)
@@ -271,7 +277,10 @@ async def test_frames_carry_exactly_what_was_appended(log: StoredLog) -> None:
     ]  # fmt: skip
     payloads = [b"", b"{}", b'"\\u0000"', "\"ü😀\"".encode(), b'{"a":1, "a":2}', b"1" * 127, b'"' + b"x" * 125 + b'"', b'"' + b"x" * 126 + b'"',
                 b'"' + b"x" * 16_384 + b'"']  # fmt: skip
-    events = [raw(f"Type{'ü' * i}", payload, is_json=payload != b"", metadata=metadata[i % len(metadata)]) for i, payload in enumerate(payloads)]
+    events = [
+        raw(f"Type{'ü' * i}", payload, is_json=payload != b"", metadata=metadata[i % len(metadata)])
+        for i, payload in enumerate(payloads)
+    ]
     events += [raw("Bytes", bytes(range(256)), is_json=False, metadata=extra) for extra in metadata]
     events += [raw("T" * 255, b"", is_json=False), raw("T" * 128, b"null", is_json=True)]
     given = []
@@ -306,19 +315,37 @@ async def test_the_tail_has_the_same_bytes_as_the_database(log: StoredLog) -> No
 
 
 async def test_the_view_shows_events_to_people(log: StoredLog) -> None:
-    texts = [b'{"b": 1, "a": [true, null]}', b'{"a": "\\u0000"}', b"1e999999", b'"\\ud800"', b"[" * 500 + b"]" * 500, b"null", "\"ü\"".encode()]
+    texts = [
+        b'{"b": 1, "a": [true, null]}',
+        b'{"a": "\\u0000"}',
+        b"1e999999",
+        b'"\\ud800"',
+        b"[" * 500 + b"]" * 500,
+        b"null",
+        '"ü"'.encode(),
+    ]
     await log.append("Order-1", *[raw("Json", text, is_json=True, metadata={"ключ": "значение", "e": ""}) for text in texts])
-    await log.append("Order", raw("Bytes", bytes(range(256)), is_json=False), raw("Empty", b"", is_json=False, metadata={"x" * 300: "y" * 20_000}))
+    await log.append(
+        "Order",
+        raw("Bytes", bytes(range(256)), is_json=False),
+        raw("Empty", b"", is_json=False, metadata={"x" * 300: "y" * 20_000}),
+    )
     rows = await log.fetch("select * from {schema}.event_log order by position")
     assert [row["position"] for row in rows] == list(range(1, 10))
-    assert [(row["stream"], row["category"], row["version"]) for row in rows] == [("Order-1", "Order", i) for i in range(1, 8)] + [("Order", "Order", 1), ("Order", "Order", 2)]
+    assert [(row["stream"], row["category"], row["version"]) for row in rows] == [("Order-1", "Order", i) for i in range(1, 8)] + [
+        ("Order", "Order", 1),
+        ("Order", "Order", 2),
+    ]
     assert [row["json_text"] for row in rows[:7]] == [text.decode() for text in texts]
     assert json.loads(rows[0]["json"]) == {"a": [True, None], "b": 1}
     assert [row["json"] is None for row in rows[:4]] == [False, True, True, True]
     assert (rows[5]["json"], rows[6]["json"]) == ("null", '"ü"')
     assert [json.loads(row["metadata"]) for row in rows[:7]] == [{"ключ": "значение", "e": ""}] * 7
     assert [row["payload"] for row in rows[:7]] == [None] * 7
-    assert [(row["json"], row["json_text"], row["payload"]) for row in rows[7:]] == [(None, None, bytes(range(256))), (None, None, b"")]
+    assert [(row["json"], row["json_text"], row["payload"]) for row in rows[7:]] == [
+        (None, None, bytes(range(256))),
+        (None, None, b""),
+    ]
     assert [json.loads(row["metadata"]) for row in rows[7:]] == [{}, {"x" * 300: "y" * 20_000}]
     columns = await log.fetch("select position, event_id, recorded_at from {schema}.events order by position")
     assert [(row["position"], row["id"], row["recorded_at"]) for row in rows] == [tuple(row) for row in columns]

@@ -24,7 +24,7 @@ async def test_a_snapshot_comes_back_as_it_was_saved(log: StoredLog) -> None:
         (True, b'{"a": 1, "a": 2,  "n": 123456789012345678901234567890, "z": "\\u0000 \\ud800"}'),
         (False, b""),
         (False, bytes(range(256)) * 4000),
-        (True, "\"ü😀\"".encode()),
+        (True, '"ü😀"'.encode()),
     ):
         for metadata in ({}, {"": "", "ключ": "значение \t\n 😀", '"': "\\"}):
             assert await log.snapshots.save(Snapshot("A", 1, data, is_json, metadata)) == (True, 1)

@@ -27,21 +27,34 @@ async def rows_with(log: StoredLog, marker: bytes) -> list[str]:
     found = []
     for (table,) in tables:
         [(count,)] = await log.fetch(
-            f"select count(*) from {{schema}}.{table} t where strpos(t::text, $1) > 0 or strpos(t::text, $2) > 0", marker.decode(), marker.hex()
+            f"select count(*) from {{schema}}.{table} t where strpos(t::text, $1) > 0 or strpos(t::text, $2) > 0",
+            marker.decode(),
+            marker.hex(),
         )
         if count:
             found.append(table)
     return sorted(found)
 
 
-async def listed(log: StoredLog, prefix: str = "", after: str = "", limit: int = 1000, *, include_deleted: bool = False) -> list[str]:
-    return [info.stream for info in await log.streams.list(prefix=prefix, after=after, limit=limit, include_deleted=include_deleted)]
+async def listed(
+    log: StoredLog, prefix: str = "", after: str = "", limit: int = 1000, *, include_deleted: bool = False
+) -> list[str]:
+    return [
+        info.stream for info in await log.streams.list(prefix=prefix, after=after, limit=limit, include_deleted=include_deleted)
+    ]
 
 
 async def test_truncation_removes_what_is_before_a_version(log: StoredLog) -> None:
     await log.append("A", *[event() for _ in range(5)])
     await log.append("B", event())
-    for before, removed, left in ((1, 0, [1, 2, 3, 4, 5]), (3, 2, [3, 4, 5]), (3, 0, [3, 4, 5]), (2, 0, [3, 4, 5]), (6, 3, []), (6, 0, [])):
+    for before, removed, left in (
+        (1, 0, [1, 2, 3, 4, 5]),
+        (3, 2, [3, 4, 5]),
+        (3, 0, [3, 4, 5]),
+        (2, 0, [3, 4, 5]),
+        (6, 3, []),
+        (6, 0, []),
+    ):
         removal = await log.streams.truncate("A", before)
         assert (removal.removed, removal.version) == (removed, 5)
         assert await versions(log, "A") == left
@@ -64,7 +77,11 @@ async def test_truncation_beyond_the_stream_is_refused(log: StoredLog) -> None:
 
 
 async def test_what_is_not_there_cannot_be_removed(log: StoredLog) -> None:
-    for work in (log.streams.truncate("A", 1), log.streams.delete("A", ANY, tombstone=False), log.streams.delete("A", ANY, tombstone=True)):
+    for work in (
+        log.streams.truncate("A", 1),
+        log.streams.delete("A", ANY, tombstone=False),
+        log.streams.delete("A", ANY, tombstone=True),
+    ):
         with pytest.raises(StreamNotFoundError):
             await work
     await log.append("A", event())
@@ -75,7 +92,9 @@ async def test_what_is_not_there_cannot_be_removed(log: StoredLog) -> None:
         assert not caught.value.tombstoned
 
 
-@pytest.mark.parametrize(("expected", "fits"), [(ANY, True), (STREAM_EXISTS, True), (3, True), (NO_STREAM, False), (0, False), (2, False), (4, False)])
+@pytest.mark.parametrize(
+    ("expected", "fits"), [(ANY, True), (STREAM_EXISTS, True), (3, True), (NO_STREAM, False), (0, False), (2, False), (4, False)]
+)
 async def test_a_deletion_expects_too(log: StoredLog, expected: int, fits: bool) -> None:
     await log.append("A", event(), event(), event())
     if fits:
@@ -247,7 +266,25 @@ async def test_what_is_known_of_a_stream(log: StoredLog) -> None:
 
 
 async def test_streams_are_listed_by_name_page_by_page(log: StoredLog) -> None:
-    names = ["a", "a%b", "aXb", "a_c", "a_", "A", "Order-1", "Order-10", "Order-2", "order-1", "ä", "z", "😀", "～", "\\", "a\\", "-"]
+    names = [
+        "a",
+        "a%b",
+        "aXb",
+        "a_c",
+        "a_",
+        "A",
+        "Order-1",
+        "Order-10",
+        "Order-2",
+        "order-1",
+        "ä",
+        "z",
+        "😀",
+        "～",
+        "\\",
+        "a\\",
+        "-",
+    ]
     for name in names:
         await log.append(name, event())
     in_order = sorted(names)

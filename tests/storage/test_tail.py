@@ -162,7 +162,11 @@ async def test_a_tail_goes_past_events_that_were_removed_before_it_read_them(log
 
 
 def chunk(first: int, *sizes: int) -> Chunk:
-    return Chunk(first, [b"%d" % (first + i) * 1 + b"." * (size - len(b"%d" % (first + i))) for i, size in enumerate(sizes)], [("S", "T")] * len(sizes))
+    return Chunk(
+        first,
+        [b"%d" % (first + i) + b"." * (size - len(b"%d" % (first + i))) for i, size in enumerate(sizes)],
+        [("S", "T")] * len(sizes),
+    )
 
 
 async def own_tail(log: StoredLog, max_bytes: int) -> Tail:

@@ -92,7 +92,8 @@ class History:
         count = len(attempt.ids)
         if answer.last_position - answer.first_position != count - 1:
             self._wrong_answers.append(
-                f"an append of {count} events to {attempt.stream} was told positions {answer.first_position} to {answer.last_position}"
+                f"an append of {count} events to {attempt.stream} was told positions "
+                f"{answer.first_position} to {answer.last_position}"
             )
         attempt.acknowledged = [
             Seen(answer.first_position + i, answer.version - count + 1 + i, attempt.ids[i], attempt.stream, attempt.types[i])

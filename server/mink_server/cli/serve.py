@@ -106,7 +106,7 @@ async def _run(settings: Settings) -> None:
 
 
 def _quiet_collector() -> None:
-    """Keeps the garbage collector from looking at everything that the start has made, again and again: a stall of 40 ms each time."""
+    """Keeps the garbage collector from looking at all that the start has made, again and again: 40 ms each time."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 50)

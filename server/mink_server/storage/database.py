@@ -13,6 +13,7 @@ from asyncpg.connect_utils import SessionAttribute
 
 from mink_server.core.errors import DatabaseUnavailableError
 from mink_server.storage.errors import translate, unavailable
+from mink_server.storage.statements import text
 from mink_server.telemetry import metrics
 
 if TYPE_CHECKING:
@@ -29,6 +30,10 @@ class _PooledConnection(asyncpg.Connection):
 
     def get_reset_query(self) -> str:
         return ""
+
+
+async def _prepare_reader(connection: Any) -> None:
+    await connection.execute(text("prepare_reader"))
 
 
 class Database:
@@ -64,6 +69,7 @@ class Database:
                 statement_cache_size=self._statement_cache,
                 max_inactive_connection_lifetime=300,
                 connection_class=_PooledConnection,
+                init=_prepare_reader,
                 target_session_attrs=SessionAttribute.read_write,
                 server_settings={"application_name": "mink"},
             )

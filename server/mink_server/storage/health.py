@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from mink_server.core.errors import MinkError
 from mink_server.core.log import Check
 from mink_server.core.reading import Statistics
-from mink_server.storage.statements import statement
+from mink_server.storage.statements import statement, text
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -37,7 +37,8 @@ class Health:
 
     async def statistics(self, top_types: int) -> Statistics:
         """The log's size and what is in it. Counts every event."""
-        async with self._database.connection() as connection:
+        async with self._database.connection() as connection, connection.transaction():
+            await connection.execute(text("prepare_statistics"))
             row: Any = await connection.fetchrow(self._statistics, top_types, timeout=300)
         pairs = list(zip(row["top_types"], row["top_counts"], strict=True))
         return Statistics(row["log_id"], row["head"], row["events"], row["streams"], row["types"], pairs, row["size_bytes"])

@@ -12,15 +12,16 @@ def channel(schema: str) -> str:
 
 
 @lru_cache
-def _text(name: str) -> str:
-    return (resources.files(__package__) / "sql" / name).read_text(encoding="utf-8")
+def text(name: str) -> str:
+    """What stands in `sql/<name>.sql`."""
+    return (resources.files(__package__) / "sql" / f"{name}.sql").read_text(encoding="utf-8")
 
 
 def statement(name: str, schema: str) -> str:
     """The statement in `sql/<name>.sql`, for a schema whose name was checked (`settings.py`)."""
-    return fill(_text(f"{name}.sql"), schema)
+    return fill(text(name), schema)
 
 
-def fill(text: str, schema: str) -> str:
+def fill(sql: str, schema: str) -> str:
     """SQL text with the names put in."""
-    return text.replace("{schema}", schema).replace("{channel}", channel(schema))
+    return sql.replace("{schema}", schema).replace("{channel}", channel(schema))

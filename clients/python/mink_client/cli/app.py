@@ -17,7 +17,7 @@ app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
-    help="Mink, an event store. Every command but serve and migrate speaks to the server at MINK_SERVER (localhost:50051).",
+    help="Mink, an event store. Commands speak to the server at MINK_SERVER (localhost:50051).",
 )
 commands.register(app)
 
@@ -30,7 +30,7 @@ def _version(asked: bool) -> None:
 
 @app.callback()
 def _root(
-    version: Annotated[  # noqa: ARG001 - its callback does the work
+    version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
     ] = False,
 ) -> None:
@@ -98,7 +98,8 @@ def _wrong_call(error: Exception) -> int:
         return 2
     message = " ".join(message.split())
     if context is not None:
-        message = f"{message.rstrip('.')}. See: {context.command_path} --help"
+        end = "" if message.endswith(("?", ".")) else "."
+        message = f"{message}{end} See: {context.command_path} --help"
     return _say(message, getattr(error, "exit_code", 2))
 
 

@@ -65,10 +65,15 @@ def _finish(work: Callable[[], Coroutine[Any, Any, None]], session: Session) -> 
     except MinkError as error:
         raise explain(error, session.server) from error
     except BrokenPipeError:
-        # The reader has what it wanted. What is left in the buffer must not fail once more when Python ends.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()  # the reader has what it wanted
         raise typer.Exit(0) from None
     except OSError as error:
+        _drop_output()
         raise Failure(f"cannot write the output: {error.strerror or error}") from error
     except KeyboardInterrupt:
         raise typer.Exit(130) from None
+
+
+def _drop_output() -> None:
+    """What is left in the buffer must not fail once more when Python ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

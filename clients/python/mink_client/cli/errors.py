@@ -1,6 +1,5 @@
 """The one place where an error becomes a line for a person and an exit code."""
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import typer
@@ -24,8 +23,9 @@ from mink_client import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
 
-    class ClickException(Exception):
+    class ClickException(Exception):  # noqa: N818 - its name in click
         """What typer raises for a wrong call."""
 
         def format_message(self) -> str:
@@ -117,7 +117,7 @@ _SAYINGS: Final = cast(
     "list[tuple[type[MinkError], Callable[[Any, str], str]]]",
     [
         (WrongExpectedVersion, _wrong_version),
-        (StreamDeleted, lambda error, _: f"the stream {error.stream} was deleted"),
+        (StreamDeleted, _message),
         (StreamNotFound, lambda error, _: f"there is no stream {error.stream}"),
         (SnapshotNotFound, lambda error, _: f"the stream {error.stream} has no snapshot"),
         (InvalidRequest, _invalid),

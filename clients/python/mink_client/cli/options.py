@@ -22,15 +22,13 @@ Backwards = Annotated[bool, typer.Option("--backwards", help="Newest first.")]
 
 Stream = Annotated[str, typer.Argument(metavar="STREAM", help="The stream's name.", show_default=False)]
 
-Streams = Annotated[list[str] | None, typer.Option("--stream", metavar="STREAM", help="Only this stream; can be repeated.")]
-Prefixes = Annotated[
-    list[str] | None, typer.Option("--prefix", metavar="TEXT", help="Only streams that begin so; can be repeated.")
-]
+Streams = Annotated[list[str] | None, typer.Option("--stream", metavar="STREAM", help="Only this stream; repeatable.")]
+Prefixes = Annotated[list[str] | None, typer.Option("--prefix", metavar="TEXT", help="Only streams that begin so; repeatable.")]
 Categories = Annotated[
     list[str] | None,
-    typer.Option("--category", metavar="TEXT", help="Only streams of this category (Order of Order-1); can be repeated."),
+    typer.Option("--category", metavar="TEXT", help="Only streams of this category (Order of Order-1); repeatable."),
 ]
-Types = Annotated[list[str] | None, typer.Option("--type", metavar="TYPE", help="Only events of this type; can be repeated.")]
+Types = Annotated[list[str] | None, typer.Option("--type", metavar="TYPE", help="Only events of this type; repeatable.")]
 
 
 class Filter(TypedDict):

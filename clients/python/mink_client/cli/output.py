@@ -1,4 +1,4 @@
-"""Where results go: tables for a person, JSON for a program. On a terminal in colours and in its width; in a pipe plain and whole."""
+"""Where results go: tables for a person, JSON for a program. On a terminal in its colours and width; in a pipe plain and whole."""
 
 import json
 import re

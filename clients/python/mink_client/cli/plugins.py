@@ -35,7 +35,7 @@ def _load(point: EntryPoint) -> Any:
     """
     try:
         loaded = point.load()
-    except Exception as error:  # noqa: BLE001 - whatever somebody else's module does
+    except Exception as error:  # whatever somebody else's module does
         owner = point.dist.name if point.dist else point.value
         raise Failure(f"the command {point.name} of {owner} cannot be loaded: {type(error).__name__}: {error}") from error
     if isinstance(loaded, typer.Typer):

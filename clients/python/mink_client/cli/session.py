@@ -53,7 +53,7 @@ class Session:
 
 
 async def _reach(server: str, timeout: float) -> None:
-    """Looks whether anybody is there. The client would wait for a server to come back; somebody who types a command wants to know now.
+    """Looks whether anybody is there: the client would wait for a server to come back, and a person wants to know now.
 
     Raises:
         Unavailable: Nobody is.

@@ -25,8 +25,10 @@ async def _append(
     json: Annotated[
         str | None, typer.Argument(metavar="[JSON]", help="The payload; -: from standard input.", show_default=False)
     ] = None,
-    file: Annotated[Path | None, typer.Option("--file", help="Take the JSON payload from a file.")] = None,
-    binary_file: Annotated[Path | None, typer.Option("--binary-file", help="Take the payload from a file of any bytes.")] = None,
+    file: Annotated[Path | None, typer.Option("--file", help="Take the JSON payload from a file; -: from standard input.")] = None,
+    binary_file: Annotated[
+        Path | None, typer.Option("--binary-file", help="Take the payload from a file of any bytes; or -.")
+    ] = None,
     metadata: Annotated[list[str] | None, typer.Option("--metadata", metavar="KEY=VALUE", help="Can be repeated.")] = None,
     event_id: Annotated[
         str | None, typer.Option("--id", metavar="UUID", help="The event's id; the same one again is a replay.")
@@ -78,7 +80,7 @@ async def _append(
 def _json_text(json: str | None, file: Path | None) -> str:
     if json is not None and json != "-":
         return json
-    data = sys.stdin.buffer.read() if file is None else _read(file)
+    data = _read(file or Path("-"))
     try:
         return data.decode().rstrip("\r\n")
     except UnicodeDecodeError as error:
@@ -87,7 +89,7 @@ def _json_text(json: str | None, file: Path | None) -> str:
 
 def _read(file: Path) -> bytes:
     try:
-        return file.read_bytes()
+        return sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
     except OSError as error:
         raise Failure(f"cannot read {file}: {error.strerror or error}") from error
 

@@ -45,4 +45,4 @@ async def _events(
             async for batch in batches:
                 writer.add(batch)
     if limit and writer.count == limit and output.on_terminal():
-        sys.stderr.write(f"These are {limit}; there may be more: --{'before' if backwards else 'after'} {writer.last}\n")
+        sys.stderr.write(f"These are the first {limit}; for more: --{'before' if backwards else 'after'} {writer.last}\n")

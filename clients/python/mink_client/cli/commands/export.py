@@ -34,7 +34,7 @@ async def _export(
     async with session.connect() as mink:
         info = await mink.get_stream(stream)
         if info.deleted:
-            raise StreamDeleted("STREAM_DELETED", "", stream)
+            raise StreamDeleted("STREAM_DELETED", f"stream {stream!r} was deleted", stream)
         with writing(file) as target:
             count = await _copy(mink, stream, info.events, target, show=file != "-")
     if file != "-":

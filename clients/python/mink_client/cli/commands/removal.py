@@ -60,7 +60,7 @@ async def _truncate(
     async with session.connect() as mink:
         if asking:
             info = await mink.get_stream(stream)
-            ask(f"Remove the events of {stream} before version {before} for good? It has {_events(info.events)} to {info.version}.")
+            ask(f"Remove the events of {stream} before version {before} (it has {info.first_version} to {info.version}), for good?")
         with working("Truncating"):
             removed = await mink.truncate_stream(stream, before_version=before)
     _show(session, stream, removed, "Truncated")
