@@ -100,12 +100,16 @@ def told(error: grpc.aio.AioRpcError) -> Told:
 
 async def failure(call: Any) -> Told:
     """How a call fails: a unary one, or one that streams."""
-    with pytest.raises(grpc.aio.AioRpcError) as caught:
-        if hasattr(call, "__aiter__"):
-            async for _ in call:
-                pass
-        else:
+
+    async def end() -> None:
+        if not hasattr(call, "__aiter__"):
             await call
+            return
+        async for _ in call:
+            pass
+
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await end()
     return told(caught.value)
 
 

@@ -13,7 +13,7 @@ from mink.v1 import operations_pb2 as ops
 from mink.v1 import snapshots_pb2 as snap
 from mink.v1.expectation_pb2 import ANY, NO_STREAM
 
-from tests.rpc.conftest import Client, Told, event, failure, new_id, new_name, told, to
+from tests.rpc.conftest import Client, Told, event, failure, new_id, new_name, to, told
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -26,7 +26,7 @@ CHOICES = ("exact_version", "ANY", "NO_STREAM", "STREAM_EXISTS")
 
 @pytest.fixture
 async def marker(client: Client, server: MinkProcess) -> AsyncIterator[str]:
-    """A word for payloads. Whatever the test does changes nothing in the log, and does not bring the word into the server's output."""
+    """A word for payloads: the test leaves the log as it was, and does not bring the word into the server's output."""
     await client.append(new_name(), event())
     word = f"hush{uuid.uuid4().hex}"
     before, written = await client.head(), len(server.output)
@@ -62,13 +62,24 @@ async def test_two_wrong_fields_are_told_together(client: Client, marker: str) -
 @pytest.mark.parametrize(
     "wrong",
     [
-        "1", "x" * 36, "01890a5d-ac96-774b-bcce-b302099a805", "01890a5d-ac96-774b-bcce-b302099a80577", "01890a5dac96774bbcceb302099a8057",
-        "{01890a5d-ac96-774b-bcce-b302099a8057}", "urn:uuid:01890a5d-ac96-774b-bcce-b302099a8057", " 1890a5d-ac96-774b-bcce-b302099a8057",
-        "01890a5d-ac96-774b-bcce-b302099a805g", "0_890a5d-ac96-774b-bcce-b302099a8057", "01890a5dac96774bbcceb302099a8057----",
-        "0189-0a5dac96-774b-bcce-b302099a8057", "+1890a5d-ac96-774b-bcce-b302099a8057", "０1890a5d-ac96-774b-bcce-b302099a8057",
-        "01890a5d-ac96-774b-bcce-b302099a8057\n", "\x00" * 36,
+        "1",
+        "x" * 36,
+        "01890a5d-ac96-774b-bcce-b302099a805",
+        "01890a5d-ac96-774b-bcce-b302099a80577",
+        "01890a5dac96774bbcceb302099a8057",
+        "{01890a5d-ac96-774b-bcce-b302099a8057}",
+        "urn:uuid:01890a5d-ac96-774b-bcce-b302099a8057",
+        " 1890a5d-ac96-774b-bcce-b302099a8057",
+        "01890a5d-ac96-774b-bcce-b302099a805g",
+        "0_890a5d-ac96-774b-bcce-b302099a8057",
+        "01890a5dac96774bbcceb302099a8057----",
+        "0189-0a5dac96-774b-bcce-b302099a8057",
+        "+1890a5d-ac96-774b-bcce-b302099a8057",
+        "\uff101890a5d-ac96-774b-bcce-b302099a8057",
+        "01890a5d-ac96-774b-bcce-b302099a8057\n",
+        "\x00" * 36,
     ],
-)  # fmt: skip
+)
 async def test_ids_that_are_no_uuid(client: Client, marker: str, wrong: str) -> None:
     error = await refused(client, to("A", event(event_id=wrong, json=f'"{marker}"')), marker)
     assert error.fields == ["events[0].id"]
@@ -76,9 +87,18 @@ async def test_ids_that_are_no_uuid(client: Client, marker: str, wrong: str) -> 
 
 
 NAMES = {
-    "empty": "", "501": "x" * 501, "501 of four bytes": "😀" * 501, "long": "x" * 100_000, "U+0000": "a\x00b", "newline": "a\n",
-    "tab": "\tb", "escape": "\x1b[31m", "delete": "a\x7f", "next line": "a\x85b", "C1": "\x9f",
-}  # fmt: skip
+    "empty": "",
+    "501": "x" * 501,
+    "501 of four bytes": "😀" * 501,
+    "long": "x" * 100_000,
+    "U+0000": "a\x00b",
+    "newline": "a\n",
+    "tab": "\tb",
+    "escape": "\x1b[31m",
+    "delete": "a\x7f",
+    "next line": "a\x85b",
+    "C1": "\x9f",
+}
 
 
 @pytest.mark.parametrize("wrong", NAMES.values(), ids=NAMES.keys())
@@ -298,11 +318,52 @@ async def test_a_hundred_streams_are_taken(client: Client) -> None:
 
 
 INVALID_JSON = [
-    "", " ", "{", "}", "[1,]", '{"a":1,}', '{"a"}', '{"a":}', "{a:1}", "{'a':1}", "{1:2}", "01", "+1", "-", ".5", "1.", "1e", "0x1", "NaN",
-    "Infinity", "-Infinity", "nul", "True", "undefined", '"\t"', '"\n"', '"a\x00"', '"\\x"', '"\\u12"', '"\\uzzzz"', '"open', "{}{}", "1 2",
-    "[1 2]", "/* */ {}", "{} // c", "\ufeff{}", '\ufeff{"a":"\\u0041"}', '\ufeff"\\ud800"', "[NaN, \"\\ud800\"]", '["\\ud800",]', '"\\ud800',
-    '"\\ud800\t"', "\u00a0{}", "[" * 100_000,
-]  # fmt: skip
+    "",
+    " ",
+    "{",
+    "}",
+    "[1,]",
+    '{"a":1,}',
+    '{"a"}',
+    '{"a":}',
+    "{a:1}",
+    "{'a':1}",
+    "{1:2}",
+    "01",
+    "+1",
+    "-",
+    ".5",
+    "1.",
+    "1e",
+    "0x1",
+    "NaN",
+    "Infinity",
+    "-Infinity",
+    "nul",
+    "True",
+    "undefined",
+    '"\t"',
+    '"\n"',
+    '"a\x00"',
+    '"\\x"',
+    '"\\u12"',
+    '"\\uzzzz"',
+    '"open',
+    "{}{}",
+    "1 2",
+    "[1 2]",
+    "/* */ {}",
+    "{} // c",
+    "\ufeff{}",
+    '\ufeff{"a":"\\u0041"}',
+    '\ufeff"\\ud800"',
+    '[NaN, "\\ud800"]',
+    '["\\ud800",]',
+    '"\\ud800',
+    '"\\ud800\t"',
+    "\u00a0{}",
+    "[" * 100_000,
+]
 
 
 @pytest.mark.parametrize("text", INVALID_JSON, ids=lambda text: ascii(text)[:30])
@@ -338,9 +399,10 @@ async def test_filters_with_too_many_entries(client: Client) -> None:
 
 
 @pytest.mark.parametrize(
-    "metadata", [{"": "x"}, {"k" * 256: "x"}, {"a\nb": "x"}, {"a\x00": "x"}, {"a": "x\x00y"}, {f"k{i}": "" for i in range(101)}],
+    "metadata",
+    [{"": "x"}, {"k" * 256: "x"}, {"a\nb": "x"}, {"a\x00": "x"}, {"a": "x\x00y"}, {f"k{i}": "" for i in range(101)}],
     ids=["empty key", "long key", "newline", "U+0000 in key", "U+0000 in value", "101"],
-)  # fmt: skip
+)
 async def test_metadata(client: Client, marker: str, metadata: dict[str, str]) -> None:
     wrong = event_pb2.NewEvent(
         type="T", json=f'"{marker}"', metadata={**metadata, "secret": marker} if len(metadata) < 100 else metadata

@@ -141,11 +141,22 @@ async def test_diagnose_and_statistics(client: Client) -> None:
 
 
 METRICS = (
-    "mink_events_appended_total", "mink_events_read_total", "mink_append_duration_seconds_count", "mink_appends_waiting",
-    "mink_batch_appends_count", "mink_batch_duration_seconds_count", "mink_head_position", "mink_subscribers_fell_behind_total",
-    "mink_tail_bytes", "mink_tail_hits_total", "mink_tail_misses_total", "mink_pool_size", "mink_pool_in_use", "mink_pool_waiting",
+    "mink_events_appended_total",
+    "mink_events_read_total",
+    "mink_append_duration_seconds_count",
+    "mink_appends_waiting",
+    "mink_batch_appends_count",
+    "mink_batch_duration_seconds_count",
+    "mink_head_position",
+    "mink_subscribers_fell_behind_total",
+    "mink_tail_bytes",
+    "mink_tail_hits_total",
+    "mink_tail_misses_total",
+    "mink_pool_size",
+    "mink_pool_in_use",
+    "mink_pool_waiting",
     "process_resident_memory_bytes",
-)  # fmt: skip
+)
 
 
 async def test_metrics(start_server: Callable[..., MinkProcess]) -> None:
@@ -197,15 +208,31 @@ def test_a_second_server_on_an_address_says_so(server: MinkProcess, name: str) -
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("MINK_LISTEN", "50051"), ("MINK_LISTEN", "127.0.0.1:99999"), ("MINK_HTTP_LISTEN", "127.0.0.1:"), ("MINK_METRICS_LISTEN", ":9090"),
-        ("MINK_DATABASE_POOL", "0"), ("MINK_DATABASE_POOL", "many"), ("MINK_DATABASE_TIMEOUT", "nan"), ("MINK_TAIL_BYTES", "-1"),
-        ("MINK_LOG_LEVEL", "loud"), ("MINK_CHECKPOINT_SECONDS", "0"), ("DATABASE_SCHEMA", "Mink!"), ("MINK_MIGRATE", "perhaps"),
-        ("MINK_LITSEN", "127.0.0.1:1"), ("MINK_MAX_REQUEST_BYTES", "2000"), ("MINK_LISTEN", "0.0.0.0:0"), ("MINK_HTTP_LISTEN", "[::]:0"),
-        ("MINK_METRICS_LISTEN", "192.0.2.1:0"), ("MINK_LISTEN", "example.org:0"), ("MINK_LISTEN", "127.0.0.1.example.org:0"),
-        ("DATABASE_URL", "nonsense"), ("DATABASE_URL", "mysql://localhost/mink"), ("DATABASE_URL", "postgresql://localhost:port/mink"),
+        ("MINK_LISTEN", "50051"),
+        ("MINK_LISTEN", "127.0.0.1:99999"),
+        ("MINK_HTTP_LISTEN", "127.0.0.1:"),
+        ("MINK_METRICS_LISTEN", ":9090"),
+        ("MINK_DATABASE_POOL", "0"),
+        ("MINK_DATABASE_POOL", "many"),
+        ("MINK_DATABASE_TIMEOUT", "nan"),
+        ("MINK_TAIL_BYTES", "-1"),
+        ("MINK_LOG_LEVEL", "loud"),
+        ("MINK_CHECKPOINT_SECONDS", "0"),
+        ("DATABASE_SCHEMA", "Mink!"),
+        ("MINK_MIGRATE", "perhaps"),
+        ("MINK_LITSEN", "127.0.0.1:1"),
+        ("MINK_MAX_REQUEST_BYTES", "2000"),
+        ("MINK_LISTEN", "0.0.0.0:0"),
+        ("MINK_HTTP_LISTEN", "[::]:0"),
+        ("MINK_METRICS_LISTEN", "192.0.2.1:0"),
+        ("MINK_LISTEN", "example.org:0"),
+        ("MINK_LISTEN", "127.0.0.1.example.org:0"),
+        ("DATABASE_URL", "nonsense"),
+        ("DATABASE_URL", "mysql://localhost/mink"),
+        ("DATABASE_URL", "postgresql://localhost:port/mink"),
         ("MINK_DRAIN_SECONDS", "inf"),
     ],
-)  # fmt: skip
+)
 def test_a_wrong_setting_is_one_line_that_names_it(server: MinkProcess, name: str, value: str) -> None:
     env = {
         "DATABASE_URL": server.env["DATABASE_URL"],
@@ -232,8 +259,14 @@ def test_with_the_word_it_serves_and_says_what_that_means(start_server: Callable
 
 
 @pytest.mark.parametrize(
-    "url", ["postgresql://mink:s3cr3t-w0rd@127.0.0.1:1/mink", "postgresql://mink:s3cr3t-w0rd@nowhere.invalid/mink", "postgresql://mink:s3cr3t-w0rd@127.0.0.1:x/mink", "postgres:s3cr3t-w0rd"],
-)  # fmt: skip
+    "url",
+    [
+        "postgresql://mink:s3cr3t-w0rd@127.0.0.1:1/mink",
+        "postgresql://mink:s3cr3t-w0rd@nowhere.invalid/mink",
+        "postgresql://mink:s3cr3t-w0rd@127.0.0.1:x/mink",
+        "postgres:s3cr3t-w0rd",
+    ],
+)
 def test_no_secret_is_told_when_there_is_no_connection(url: str) -> None:
     done = serve(DATABASE_URL=url, MINK_DATABASE_TIMEOUT="1")
     assert done.returncode == 1

@@ -52,11 +52,16 @@ def mink_migrate(dsn: str, schema: str, *arguments: str) -> subprocess.Completed
     )
 
 
+def serve(env: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "mink_server"]
+    return subprocess.run(command, env=env, capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL, check=False)
+
+
 async def contents(database: Database, schema: str) -> list[str]:
     rows = await database.fetch(
-        "select relname::text as name from pg_class where relnamespace = to_regnamespace($1) and relkind in ('r', 'v', 'm', 'S', 'f') "
-        "union all select proname::text from pg_proc where pronamespace = to_regnamespace($1) "
-        "union all select typname::text from pg_type where typnamespace = to_regnamespace($1) and typrelid = 0 and typelem = 0 order by 1",
+        "select relname::text as name from pg_class where relnamespace = to_regnamespace($1) "
+        "and relkind in ('r', 'v', 'm', 'S', 'f') "
+        "union all select proname::text from pg_proc where pronamespace = to_regnamespace($1) order by 1",
         schema,
     )
     return [row["name"] for row in rows]
@@ -138,9 +143,7 @@ async def test_a_newer_schema_is_refused(any_postgres: Postgres, database: Datab
         assert done.stdout == ""
     env = environment(any_postgres.dsn, schema) | {f"MINK_{name}LISTEN": "127.0.0.1:0" for name in ("", "HTTP_", "METRICS_")}
     for extra in ({}, {"MINK_MIGRATE": "true"}):
-        done = subprocess.run(
-            [sys.executable, "-m", "mink_server"], env=env | extra, capture_output=True, text=True, timeout=60, check=False
-        )
+        done = serve(env | extra)
         assert done.returncode == 1
         assert re.fullmatch(r"mink serve: .*9999.*newer mink\n", done.stderr), done.stderr
 
@@ -165,14 +168,7 @@ async def test_the_command(any_postgres: Postgres, schema: str) -> None:
 
 
 async def test_a_schema_that_lacks_migrations_stops_a_server_with_one_line(any_postgres: Postgres, schema: str) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "mink_server"],
-        env=environment(any_postgres.dsn, schema),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    done = serve(environment(any_postgres.dsn, schema))
     assert done.returncode == 1
     assert re.fullmatch(r"mink serve: .*mink migrate up.*\n", done.stderr), done.stderr
 
@@ -197,10 +193,7 @@ class User:
     def __init__(self, postgres: Postgres, name: str) -> None:
         self.postgres = postgres
         self.name = name
-        database = "current_database()"
-        postgres.execute(
-            f"create role {name} login password 'pw'; do $$ begin execute format('revoke create on database %I from public', {database}); end $$"
-        )
+        postgres.execute(f"create role {name} login password 'pw'")
 
     async def database(self) -> Database:
         """Connected as this user: the first thing that a session does is to become it."""

@@ -234,7 +234,8 @@ class Machine(RuleBasedStateMachine):
         await database.open()
         async with database.connection() as connection, connection.transaction():
             await connection.execute(
-                f"truncate {self.schema}.events, {self.schema}.streams, {self.schema}.snapshots; update {self.schema}.removed set position = 0"
+                f"truncate {self.schema}.events, {self.schema}.streams, {self.schema}.snapshots;"
+                f"update {self.schema}.removed set position = 0"
             )
         log = StoredLog(database, self.schema)
         await log.start()

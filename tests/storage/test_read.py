@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
     from mink.v1.event_pb2 import RecordedEvent
 
-LARGE = b'"' + b"x" * 300_000 + b'"'
+# Four of these fill a page: the fourth begins in it and passes the bound.
+LARGE = b'"' + b"x" * (PAGE_BYTES * 2 // 7) + b'"'
 
 
 async def pages_of(pages: AsyncIterator[Any]) -> list[Any]:
@@ -59,20 +60,22 @@ async def append_large(log: StoredLog, stream: str, count: int) -> None:
 
 
 async def test_pages_are_bounded_by_count(log: StoredLog) -> None:
-    for _ in range(5):
-        await log.append("A", *[event() for _ in range(1000)])
+    total = PAGE_EVENTS * 2 + 100
+    for _ in range(2):
+        await log.append("A", *[event() for _ in range(total // 2)])
     forwards = await read_log(log)
-    backwards = await pages_of(log.reader.read_all_backwards(before=5001))
+    backwards = await pages_of(log.reader.read_all_backwards(before=total + 1))
     stream = await pages_of(log.reader.read_stream("A"))
     stream_back = await pages_of(log.reader.read_stream("A", backwards=True))
     for pages in (forwards, backwards, stream, stream_back):
-        assert [page.events for page in pages] == [PAGE_EVENTS, PAGE_EVENTS, 1000]
-    assert [e.position for e in events_in(forwards)] == list(range(1, 5001))
-    assert [e.version for e in events_in(stream)] == list(range(1, 5001))
-    assert [e.position for e in events_in(backwards)] == [e.version for e in events_in(stream_back)] == list(range(5000, 0, -1))
-    assert [page.position for page in forwards] == [2000, 4000, 5000]
-    assert [page.position for page in backwards] == [3001, 1001, 1]
-    assert {page.version for page in stream} == {5000}
+        assert [page.events for page in pages] == [PAGE_EVENTS, PAGE_EVENTS, 100]
+    assert [e.position for e in events_in(forwards)] == list(range(1, total + 1))
+    assert [e.version for e in events_in(stream)] == list(range(1, total + 1))
+    assert [e.position for e in events_in(backwards)] == list(range(total, 0, -1))
+    assert [e.version for e in events_in(stream_back)] == list(range(total, 0, -1))
+    assert [page.position for page in forwards] == [PAGE_EVENTS, PAGE_EVENTS * 2, total]
+    assert [page.position for page in backwards] == [PAGE_EVENTS + 101, 101, 1]
+    assert {page.version for page in stream} == {total}
 
 
 async def test_pages_are_bounded_by_bytes(log: StoredLog) -> None:
@@ -109,10 +112,9 @@ async def test_a_stream_is_read_from_a_version_with_a_limit_both_ways(log: Store
         await log.append("other", event())
         await log.append("A", event(payload=LARGE if i % 2 else b"{}"))
     for first, limit, backwards in itertools.product((0, 1, 4, 10, 11, 99, 2**63 - 1), (0, 1, 3, 10, 99, 2**63 - 1), (False, True)):
+        wanted = [v for v in range(1, 11) if v >= first]
         if backwards:
             wanted = [v for v in range(10, 0, -1) if first == 0 or v <= first]
-        else:
-            wanted = [v for v in range(1, 11) if v >= first]
         wanted = wanted[:limit] if limit else wanted
         assert await versions(log, "A", from_version=first, limit=limit, backwards=backwards) == wanted, (first, limit, backwards)
 
@@ -186,9 +188,30 @@ async def test_since_the_newest_snapshot(log: StoredLog) -> None:
 
 
 STREAMS = (
-    "Order-1", "Order-2", "Order", "Order%", "Order_", "Order_1-7", "OrderX1-7", "Order\\1", "order-1", "Ord", "-x", "%", "_", "a%b-1",
-    "aXb-1", "Ünï-1", "Ünï", "U", "😀-1", "\\", "O'Brien-1", "a\\%b", "'; drop table events; --",
-)  # fmt: skip
+    "Order-1",
+    "Order-2",
+    "Order",
+    "Order%",
+    "Order_",
+    "Order_1-7",
+    "OrderX1-7",
+    "Order\\1",
+    "order-1",
+    "Ord",
+    "-x",
+    "%",
+    "_",
+    "a%b-1",
+    "aXb-1",
+    "Ünï-1",
+    "Ünï",
+    "U",
+    "😀-1",
+    "\\",
+    "O'Brien-1",
+    "a\\%b",
+    "'; drop table events; --",
+)
 FILTERS = [
     EventFilter(streams=frozenset(["Order-1"])),
     EventFilter(streams=frozenset(["Order-1", "nowhere", "%", "_"])),
@@ -273,10 +296,25 @@ def raw(event_type: str, payload: bytes, *, is_json: bool, metadata: dict[str, s
 
 async def test_frames_carry_exactly_what_was_appended(log: StoredLog) -> None:
     metadata: list[dict[str, str] | None] = [
-        None, {}, {"": ""}, {"empty": ""}, {"ключ": "значение 😀", "tab": "a\tb\n"}, {f"k{i}": "v" * i for i in range(200)}, {"big": "x" * 70_000},
-    ]  # fmt: skip
-    payloads = [b"", b"{}", b'"\\u0000"', "\"ü😀\"".encode(), b'{"a":1, "a":2}', b"1" * 127, b'"' + b"x" * 125 + b'"', b'"' + b"x" * 126 + b'"',
-                b'"' + b"x" * 16_384 + b'"']  # fmt: skip
+        None,
+        {},
+        {"": ""},
+        {"empty": ""},
+        {"ключ": "значение 😀", "tab": "a\tb\n"},
+        {f"k{i}": "v" * i for i in range(200)},
+        {"big": "x" * 70_000},
+    ]
+    payloads = [
+        b"",
+        b"{}",
+        b'"\\u0000"',
+        '"ü😀"'.encode(),
+        b'{"a":1, "a":2}',
+        b"1" * 127,
+        b'"' + b"x" * 125 + b'"',
+        b'"' + b"x" * 126 + b'"',
+        b'"' + b"x" * 16_384 + b'"',
+    ]
     events = [
         raw(f"Type{'ü' * i}", payload, is_json=payload != b"", metadata=metadata[i % len(metadata)])
         for i, payload in enumerate(payloads)

@@ -227,7 +227,7 @@ async def test_a_removal_whose_caller_leaves_is_finished_all_the_same(log: Store
         await log.append(name, *[event() for _ in range(5000)])
     for name, work in (("A", log.streams.delete("A", ANY, tombstone=False)), ("B", log.streams.truncate("B", 5001))):
         removing = asyncio.create_task(work)
-        while not await log.fetch("select from {schema}.streams where floor = 5000 and name = $1", name):
+        while not await log.fetch("select from {schema}.streams where floor = 5000 and name = $1", name):  # noqa: ASYNC110
             await asyncio.sleep(0)
         removing.cancel()
         with contextlib.suppress(asyncio.CancelledError):
@@ -280,7 +280,7 @@ async def test_streams_are_listed_by_name_page_by_page(log: StoredLog) -> None:
         "ä",
         "z",
         "😀",
-        "～",
+        "\uff5e",
         "\\",
         "a\\",
         "-",

@@ -275,7 +275,8 @@ async def test_a_database_replaced_by_another_log_starts_the_tail_anew(log: Stor
     await listening(log)
     async with log.database.connection() as connection, connection.transaction():
         await connection.execute(
-            f"truncate {log.schema}.events, {log.schema}.streams, {log.schema}.snapshots; update {log.schema}.removed set position = 0;"
+            f"truncate {log.schema}.events, {log.schema}.streams, {log.schema}.snapshots;"
+            f"update {log.schema}.removed set position = 0;"
             f"update {log.schema}.log set id = gen_random_uuid()"
         )
     waiting = asyncio.create_task(log.tail.wait(20))

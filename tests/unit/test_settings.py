@@ -39,19 +39,21 @@ def test_the_defaults_are_those_of_the_contract() -> None:
     assert (settings.database_schema, settings.insecure, settings.migrate) == ("mink", False, False)
 
 
+def shown(default: object) -> str:
+    if default is None:
+        return "not set"
+    if isinstance(default, bool):
+        return f"`{str(default).lower()}`"
+    return f"`{default:g}`" if isinstance(default, float) else f"`{default}`"
+
+
 def test_the_documentation_has_every_setting_with_its_default_and_words() -> None:
     text = DOCS.read_text(encoding="utf-8")
     table = text[text.index("<!-- settings: begin") : text.index("<!-- settings: end")]
     rows = dict(re.findall(r"^\| `(\w+)` \| (.*) \|$", table, re.MULTILINE))
-    wanted = {}
-    for field in Settings.model_fields.values():
-        default = field.default
-        shown = (
-            "not set"
-            if default is None
-            else f"`{str(default).lower() if isinstance(default, bool) else format(default, 'g') if isinstance(default, float) else default}`"
-        )
-        wanted[str(field.validation_alias)] = f"{shown} | {field.description}"
+    wanted = {
+        str(field.validation_alias): f"{shown(field.default)} | {field.description}" for field in Settings.model_fields.values()
+    }
     assert rows == wanted
 
 
@@ -66,16 +68,41 @@ def test_the_environment_sets_and_flags_come_first(monkeypatch: pytest.MonkeyPat
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("MINK_LISTEN", ""), ("MINK_LISTEN", "localhost"), ("MINK_LISTEN", ":1"), ("MINK_LISTEN", "127.0.0.1:x"), ("MINK_LISTEN", "127.0.0.1:65536"),
-        ("MINK_LISTEN", "127.0.0.1:-1"), ("MINK_LISTEN", "127.0.0.1:²"), ("MINK_DATABASE_POOL", "0"), ("MINK_DATABASE_POOL", "501"),
-        ("MINK_DATABASE_POOL", "1.5"), ("MINK_DATABASE_TIMEOUT", "0"), ("MINK_DATABASE_TIMEOUT", "nan"), ("MINK_DATABASE_TIMEOUT", "301"),
-        ("MINK_MAX_EVENT_BYTES", "1"), ("MINK_MAX_EVENT_BYTES", "99999999999"), ("MINK_MAX_WAITING_APPENDS", "0"), ("MINK_TAIL_BYTES", "-1"),
-        ("MINK_CHECKPOINT_SECONDS", "61"), ("MINK_DRAIN_SECONDS", "-1"), ("MINK_REFLECTION", "maybe"), ("MINK_LOG_LEVEL", "LOUD"),
-        ("MINK_LOG_FORMAT", "xml"), ("MINK_INSECURE", ""), ("DATABASE_SCHEMA", "pg_x"), ("DATABASE_SCHEMA", "A"), ("DATABASE_SCHEMA", ""),
-        ("DATABASE_SCHEMA", "x" * 51), ("DATABASE_SCHEMA", "a-b"), ("DATABASE_SCHEMA", "a\n"), ("DATABASE_SCHEMA", "ä"),
-        ("MINK_MAX_SUBSCRIPTIONS", "0"), ("MINK_NO_SUCH", "1"), ("MINK_LISTENS", "127.0.0.1:1"),
+        ("MINK_LISTEN", ""),
+        ("MINK_LISTEN", "localhost"),
+        ("MINK_LISTEN", ":1"),
+        ("MINK_LISTEN", "127.0.0.1:x"),
+        ("MINK_LISTEN", "127.0.0.1:65536"),
+        ("MINK_LISTEN", "127.0.0.1:-1"),
+        ("MINK_LISTEN", "127.0.0.1:²"),
+        ("MINK_DATABASE_POOL", "0"),
+        ("MINK_DATABASE_POOL", "501"),
+        ("MINK_DATABASE_POOL", "1.5"),
+        ("MINK_DATABASE_TIMEOUT", "0"),
+        ("MINK_DATABASE_TIMEOUT", "nan"),
+        ("MINK_DATABASE_TIMEOUT", "301"),
+        ("MINK_MAX_EVENT_BYTES", "1"),
+        ("MINK_MAX_EVENT_BYTES", "99999999999"),
+        ("MINK_MAX_WAITING_APPENDS", "0"),
+        ("MINK_TAIL_BYTES", "-1"),
+        ("MINK_CHECKPOINT_SECONDS", "61"),
+        ("MINK_DRAIN_SECONDS", "-1"),
+        ("MINK_REFLECTION", "maybe"),
+        ("MINK_LOG_LEVEL", "LOUD"),
+        ("MINK_LOG_FORMAT", "xml"),
+        ("MINK_INSECURE", ""),
+        ("DATABASE_SCHEMA", "pg_x"),
+        ("DATABASE_SCHEMA", "A"),
+        ("DATABASE_SCHEMA", ""),
+        ("DATABASE_SCHEMA", "x" * 51),
+        ("DATABASE_SCHEMA", "a-b"),
+        ("DATABASE_SCHEMA", "a\n"),
+        ("DATABASE_SCHEMA", "ä"),
+        ("MINK_MAX_SUBSCRIPTIONS", "0"),
+        ("MINK_NO_SUCH", "1"),
+        ("MINK_LISTENS", "127.0.0.1:1"),
     ],
-)  # fmt: skip
+)
 def test_a_wrong_setting_is_named(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
     monkeypatch.setenv(name, value)
     assert name in refusal()
@@ -103,8 +130,20 @@ def test_loopback(address: str) -> None:
 
 @pytest.mark.parametrize(
     "address",
-    ["0.0.0.0:1", "[::]:1", "192.0.2.1:1", "10.0.0.1:1", "example.org:1", "127.example.org:1", "127.0.0.1.example.org:1", "localhost.example.org:1", "128.0.0.1:1", "[::2]:1", "*:1"],
-)  # fmt: skip
+    [
+        "0.0.0.0:1",
+        "[::]:1",
+        "192.0.2.1:1",
+        "10.0.0.1:1",
+        "example.org:1",
+        "127.example.org:1",
+        "127.0.0.1.example.org:1",
+        "localhost.example.org:1",
+        "128.0.0.1:1",
+        "[::2]:1",
+        "*:1",
+    ],
+)
 def test_what_is_not_loopback_needs_a_word(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
     assert not is_loopback(address)
     for name in ("MINK_LISTEN", "MINK_HTTP_LISTEN", "MINK_METRICS_LISTEN"):

@@ -66,9 +66,15 @@ def test_timestamp(nanoseconds: int) -> None:
 
 
 @given(
-    stream=texts.filter(bool), kind=texts.filter(bool), payload=st.one_of(st.binary(max_size=400), st.just(b"x" * 20_000)), is_json=st.booleans(),
-    metadata=st.dictionaries(texts, texts, max_size=4), position=positions, version=positions, micros=st.integers(0, 4_000_000_000_000_000),
-)  # fmt: skip
+    stream=texts.filter(bool),
+    kind=texts.filter(bool),
+    payload=st.one_of(st.binary(max_size=400), st.just(b"x" * 20_000)),
+    is_json=st.booleans(),
+    metadata=st.dictionaries(texts, texts, max_size=4),
+    position=positions,
+    version=positions,
+    micros=st.integers(0, 4_000_000_000_000_000),
+)
 def test_a_frame_is_an_event_of_a_response(
     stream: str, kind: str, payload: bytes, is_json: bool, metadata: dict[str, str], position: int, version: int, micros: int
 ) -> None:

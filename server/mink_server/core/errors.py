@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 
 class MinkError(Exception):
-    """Something that a caller is told. Its text is for people and holds no payload, no SQL and no secret."""
+    """Something that a caller is told. Its text is for people and holds no payload, no SQL and no secret.
+
+    `reason` is the name in `mink.v1.ErrorReason`.
+    """
+
+    reason: ClassVar[str] = "INTERNAL"
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +27,8 @@ class ExpectationViolation:
 class WrongExpectedVersionError(MinkError):
     """One or more streams were not as the caller expected."""
 
+    reason = "WRONG_EXPECTED_VERSION"
+
     def __init__(self, violations: list[ExpectationViolation]) -> None:
         self.violations = violations
         first = violations[0]
@@ -30,6 +38,8 @@ class WrongExpectedVersionError(MinkError):
 
 class EventIdConflictError(MinkError):
     """An event id is in the log already, for another append."""
+
+    reason = "EVENT_ID_CONFLICT"
 
     def __init__(self, event_id: str) -> None:
         self.event_id = event_id
@@ -49,6 +59,7 @@ class NotFoundError(MinkError):
 class StreamNotFoundError(NotFoundError):
     """No event was ever appended to the stream."""
 
+    reason = "STREAM_NOT_FOUND"
     kind = "stream"
 
     def __init__(self, stream: str) -> None:
@@ -58,6 +69,7 @@ class StreamNotFoundError(NotFoundError):
 class StreamDeletedError(NotFoundError):
     """The stream was deleted; with a tombstone, for good."""
 
+    reason = "STREAM_DELETED"
     kind = "stream"
 
     def __init__(self, stream: str, *, tombstoned: bool) -> None:
@@ -68,6 +80,7 @@ class StreamDeletedError(NotFoundError):
 class SnapshotNotFoundError(NotFoundError):
     """The stream has no snapshot."""
 
+    reason = "SNAPSHOT_NOT_FOUND"
     kind = "snapshot"
 
     def __init__(self, stream: str) -> None:
@@ -84,6 +97,8 @@ class FieldViolation:
 
 class InvalidRequestError(MinkError):
     """The request cannot be right. Names every field that is wrong."""
+
+    reason = "INVALID_REQUEST"
 
     def __init__(self, violations: list[FieldViolation]) -> None:
         self.violations = violations
@@ -102,13 +117,19 @@ class TooLargeError(MinkError):
 class EventTooLargeError(TooLargeError):
     """One event is too large."""
 
+    reason = "EVENT_TOO_LARGE"
+
 
 class RequestTooLargeError(TooLargeError):
     """The events of one append are too large together."""
 
+    reason = "REQUEST_TOO_LARGE"
+
 
 class PositionAheadError(MinkError):
     """A position that this log has not given: it is beyond the head, or comes from another log."""
+
+    reason = "POSITION_AHEAD"
 
     def __init__(self, position: int, head: int, log_id: str) -> None:
         self.position = position
@@ -128,6 +149,7 @@ class RetryableError(MinkError):
 class DatabaseUnavailableError(RetryableError):
     """Postgres cannot be reached or cannot take writes. The outcome of an append is unknown."""
 
+    reason = "DATABASE_UNAVAILABLE"
     retry_after = 0.5
 
     def __init__(self, message: str = "the database is not available") -> None:
@@ -137,6 +159,7 @@ class DatabaseUnavailableError(RetryableError):
 class ShuttingDownError(RetryableError):
     """This server is about to stop."""
 
+    reason = "SHUTTING_DOWN"
     retry_after = 0.2
 
     def __init__(self) -> None:
@@ -146,6 +169,7 @@ class ShuttingDownError(RetryableError):
 class OverloadedError(RetryableError):
     """As much work is waiting as the server lets in."""
 
+    reason = "OVERLOADED"
     retry_after = 0.1
 
     def __init__(self, what: str) -> None:
@@ -153,7 +177,12 @@ class OverloadedError(RetryableError):
 
 
 class AppendTimeoutError(MinkError):
-    """An append waited for its turn longer than its caller allowed. It was not sent to the database."""
+    """An append waited for its turn longer than its caller allowed. It was not sent to the database.
+
+    gRPC's own status says it, so the protos have no reason for it.
+    """
+
+    reason = "DEADLINE_EXCEEDED"
 
     def __init__(self) -> None:
         super().__init__("the append waited for its turn longer than its timeout, and was not made")

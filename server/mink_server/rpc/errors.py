@@ -54,55 +54,43 @@ def _size(error: errors.TooLargeError) -> Message:
 
 
 class _Row(NamedTuple):
-    reason: str
     code: grpc.StatusCode
     detail: Callable[..., Message] | None = None
 
 
 _TABLE: Final[dict[type[errors.MinkError], _Row]] = {
-    errors.WrongExpectedVersionError: _Row("WRONG_EXPECTED_VERSION", grpc.StatusCode.ABORTED, _wrong_expected_version),
-    errors.EventIdConflictError: _Row(
-        "EVENT_ID_CONFLICT", grpc.StatusCode.ALREADY_EXISTS, lambda e: errors_pb2.EventIdConflict(event_id=e.event_id)
-    ),
-    errors.StreamNotFoundError: _Row("STREAM_NOT_FOUND", grpc.StatusCode.NOT_FOUND, _resource),
-    errors.StreamDeletedError: _Row("STREAM_DELETED", grpc.StatusCode.NOT_FOUND, _resource),
-    errors.SnapshotNotFoundError: _Row("SNAPSHOT_NOT_FOUND", grpc.StatusCode.NOT_FOUND, _resource),
-    errors.InvalidRequestError: _Row("INVALID_REQUEST", grpc.StatusCode.INVALID_ARGUMENT, _bad_request),
+    errors.WrongExpectedVersionError: _Row(grpc.StatusCode.ABORTED, _wrong_expected_version),
+    errors.EventIdConflictError: _Row(grpc.StatusCode.ALREADY_EXISTS, lambda e: errors_pb2.EventIdConflict(event_id=e.event_id)),
+    errors.StreamNotFoundError: _Row(grpc.StatusCode.NOT_FOUND, _resource),
+    errors.StreamDeletedError: _Row(grpc.StatusCode.NOT_FOUND, _resource),
+    errors.SnapshotNotFoundError: _Row(grpc.StatusCode.NOT_FOUND, _resource),
+    errors.InvalidRequestError: _Row(grpc.StatusCode.INVALID_ARGUMENT, _bad_request),
     errors.PositionAheadError: _Row(
-        "POSITION_AHEAD",
-        grpc.StatusCode.OUT_OF_RANGE,
-        lambda e: errors_pb2.PositionAhead(position=e.position, head=e.head, log_id=e.log_id),
+        grpc.StatusCode.OUT_OF_RANGE, lambda e: errors_pb2.PositionAhead(position=e.position, head=e.head, log_id=e.log_id)
     ),
-    errors.EventTooLargeError: _Row("EVENT_TOO_LARGE", grpc.StatusCode.INVALID_ARGUMENT, _size),
-    errors.RequestTooLargeError: _Row("REQUEST_TOO_LARGE", grpc.StatusCode.INVALID_ARGUMENT, _size),
-    errors.DatabaseUnavailableError: _Row("DATABASE_UNAVAILABLE", grpc.StatusCode.UNAVAILABLE, _retry_info),
-    errors.ShuttingDownError: _Row("SHUTTING_DOWN", grpc.StatusCode.UNAVAILABLE, _retry_info),
-    errors.OverloadedError: _Row("OVERLOADED", grpc.StatusCode.RESOURCE_EXHAUSTED, _retry_info),
-    errors.AppendTimeoutError: _Row("", grpc.StatusCode.DEADLINE_EXCEEDED),
+    errors.EventTooLargeError: _Row(grpc.StatusCode.INVALID_ARGUMENT, _size),
+    errors.RequestTooLargeError: _Row(grpc.StatusCode.INVALID_ARGUMENT, _size),
+    errors.DatabaseUnavailableError: _Row(grpc.StatusCode.UNAVAILABLE, _retry_info),
+    errors.ShuttingDownError: _Row(grpc.StatusCode.UNAVAILABLE, _retry_info),
+    errors.OverloadedError: _Row(grpc.StatusCode.RESOURCE_EXHAUSTED, _retry_info),
+    errors.AppendTimeoutError: _Row(grpc.StatusCode.DEADLINE_EXCEEDED),
 }
-_INTERNAL: Final = _Row("INTERNAL", grpc.StatusCode.INTERNAL)
-
-
-def reason_of(error: Exception) -> str:
-    """The reason that clients see, or the name of the status code if it has none."""
-    row = _TABLE.get(type(error), _INTERNAL)  # type: ignore[arg-type]
-    return row.reason or row.code.name
+_INTERNAL: Final = "the server failed in a way that it did not expect"
 
 
 def to_proto(error: Exception) -> status_pb2.Status:
     """An error as google.rpc.Status. What is not in the table is logged and told to clients as INTERNAL, without its text."""
     row = _TABLE.get(type(error))  # type: ignore[arg-type]
-    if row is None:
+    if isinstance(error, errors.MinkError) and row is not None:
+        reason, text = error.reason, str(error)
+    else:
         if not isinstance(error, errors.MinkError):
             log.error("unexpected error", exc_info=error)
-        row = _INTERNAL
-        text = "the server failed in a way that it did not expect"
-    else:
-        text = str(error)
+        row, reason, text = _Row(grpc.StatusCode.INTERNAL), errors.MinkError.reason, _INTERNAL
     status = status_pb2.Status(code=row.code.value[0], message=text[:2000])
     details: list[Message] = []
-    if row.reason:
-        details.append(error_details_pb2.ErrorInfo(reason=row.reason, domain=DOMAIN))
+    if reason in errors_pb2.ErrorReason.DESCRIPTOR.values_by_name:
+        details.append(error_details_pb2.ErrorInfo(reason=reason, domain=DOMAIN))
     if row.detail is not None:
         details.append(row.detail(error))
     for detail in details:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
@@ -56,10 +57,11 @@ class Chunk:
 class Waiting:
     """An append that waits, with its events encoded: done on arrival, while Postgres works on the batch before."""
 
-    __slots__ = ("append", "events", "ids", "size")
+    __slots__ = ("append", "arrived", "events", "ids", "size")
 
     def __init__(self, append: Append) -> None:
         self.append = append
+        self.arrived = time.perf_counter()
         self.events: list[list[EncodedEvent]] = []
         self.size = 0
         for write in append.writes:

@@ -106,6 +106,13 @@ class Writer:
             OverloadedError: Too much is waiting.
             ShuttingDownError: The server is about to stop.
         """
+        try:
+            self._enqueue(append)
+        except MinkError as error:
+            metrics.APPENDS.labels(error.reason).inc()
+            raise
+
+    def _enqueue(self, append: Append) -> None:
         if self._closing:
             raise ShuttingDownError
         if len(self._waiting) >= self._max_waiting:
@@ -201,8 +208,15 @@ class Writer:
                     metrics.EVENTS_APPENDED.inc(len(chunk.frames))
                 # What a lost answer told nobody of: its batch, sent again, consists of replays.
                 self._tail.announce(answer["head"])
+            now = time.perf_counter()
+            outcomes: dict[str, int] = {}
             for waiting, result in zip(taken, results, strict=True):
                 waiting.append.finish(result)
+                metrics.APPEND_SECONDS.observe(now - waiting.arrived)
+                outcome = result.reason if isinstance(result, MinkError) else "replayed" if result.replayed else "appended"
+                outcomes[outcome] = outcomes.get(outcome, 0) + 1
+            for outcome, count in outcomes.items():
+                metrics.APPENDS.labels(outcome).inc(count)
 
     async def _call(self, batch: Batch) -> Any:
         """Sends a batch until its outcome is known.

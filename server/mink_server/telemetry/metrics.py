@@ -18,7 +18,7 @@ GCCollector(registry=REGISTRY)
 EVENTS_APPENDED: Final = Counter("mink_events_appended", "Events committed by this server.", registry=REGISTRY)
 EVENTS_READ: Final = Counter("mink_events_read", "Events read from the database for readers and subscribers.", registry=REGISTRY)
 APPENDS: Final = Counter(
-    "mink_appends", "Appends, by outcome: appended, replayed, or the error's reason.", ["outcome"], registry=REGISTRY
+    "mink_appends", "Appends, by outcome: appended, replayed, or an error's reason.", ["outcome"], registry=REGISTRY
 )
 APPEND_SECONDS: Final = Histogram(
     "mink_append_duration_seconds",

@@ -12,7 +12,7 @@ import typer
 
 from mink_client import MinkError
 from mink_client.cli import options
-from mink_client.cli.errors import Failure, explain
+from mink_client.cli.errors import Failure, explain, wrong_call
 from mink_client.cli.output import Format, flush
 from mink_client.cli.session import Session
 from mink_client.client import DEFAULT_SERVER
@@ -44,6 +44,8 @@ def command(
     def register(work: Work[P]) -> Work[P]:
         def run(**given: Any) -> None:
             session = Session(**{key: given.pop(key) for key in shared})
+            if any(isinstance(value, int) and value > options.MOST for value in given.values()):
+                raise wrong_call(f"a number is too large; {options.MOST} is the largest")
             _finish(partial(work, session, **given), session)
 
         own = list(inspect.signature(work, eval_str=True).parameters.values())[1:]

@@ -17,7 +17,7 @@ NonInteractive = Annotated[bool, typer.Option("--non-interactive", help="Never a
 Timeout = Annotated[float, typer.Option("--timeout", min=0.1, max=86400, metavar="SECONDS", help="How long a call may take.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Say more on standard error.")]
-Limit = Annotated[int, typer.Option("--limit", "-n", min=0, max=MOST, help="At most so many; 0: all.")]
+Limit = Annotated[int, typer.Option("--limit", "-n", min=0, metavar="N", help="At most so many; 0: all.")]
 Backwards = Annotated[bool, typer.Option("--backwards", help="Newest first.")]
 
 Stream = Annotated[str, typer.Argument(metavar="STREAM", help="The stream's name.", show_default=False)]

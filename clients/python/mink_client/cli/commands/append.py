@@ -29,7 +29,7 @@ async def _append(
     binary_file: Annotated[
         Path | None, typer.Option("--binary-file", help="Take the payload from a file of any bytes; or -.")
     ] = None,
-    metadata: Annotated[list[str] | None, typer.Option("--metadata", metavar="KEY=VALUE", help="Can be repeated.")] = None,
+    metadata: Annotated[list[str] | None, typer.Option("--metadata", metavar="KEY=VALUE", help="Metadata; repeatable.")] = None,
     event_id: Annotated[
         str | None, typer.Option("--id", metavar="UUID", help="The event's id; the same one again is a replay.")
     ] = None,

@@ -19,9 +19,9 @@ def register(app: typer.Typer) -> None:
 
 async def _events(
     session: Session,
-    after: Annotated[int, typer.Option("--after", min=0, max=options.MOST, help="Only events after this position.")] = 0,
+    after: Annotated[int, typer.Option("--after", min=0, metavar="N", help="Only events after this position.")] = 0,
     before: Annotated[
-        int | None, typer.Option("--before", min=1, max=options.MOST, help="Only events before this position, newest first.")
+        int | None, typer.Option("--before", min=1, metavar="N", help="Only events before this position, newest first.")
     ] = None,
     backwards: options.Backwards = False,
     limit: options.Limit = 100,

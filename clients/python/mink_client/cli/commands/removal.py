@@ -52,7 +52,7 @@ async def _delete(
 async def _truncate(
     session: Session,
     stream: options.Stream,
-    before: Annotated[int, typer.Option("--before", min=1, max=options.MOST, metavar="VERSION", help="The first version to keep.")],
+    before: Annotated[int, typer.Option("--before", min=1, metavar="VERSION", help="The first version to keep.")],
     yes: options.Yes = False,
 ) -> None:
     """Remove the events of a stream before a version, for good."""

@@ -75,7 +75,7 @@ async def _events(
     session: Session,
     stream: options.Stream,
     from_version: Annotated[
-        int, typer.Option("--from", min=0, max=options.MOST, help="Begin with this version.", show_default=False)
+        int, typer.Option("--from", min=0, metavar="N", help="Begin with this version.", show_default=False)
     ] = 0,
     backwards: options.Backwards = False,
     limit: options.Limit = 0,

@@ -24,10 +24,10 @@ def register(app: typer.Typer) -> None:
 async def _tail(
     session: Session,
     after: Annotated[
-        int | None, typer.Option("--after", min=0, max=options.MOST, help="Begin after this position.", show_default=False)
+        int | None, typer.Option("--after", min=0, metavar="N", help="Begin after this position.", show_default=False)
     ] = None,
     from_start: Annotated[bool, typer.Option("--from-start", help="Begin with the first event.")] = False,
-    limit: Annotated[int, typer.Option("--limit", "-n", min=0, max=options.MOST, help="Stop after so many; 0: never.")] = 0,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=0, metavar="N", help="Stop after so many; 0: never.")] = 0,
     verbose: options.Verbose = False,
     types: options.Types = None,
     streams: options.Streams = None,
