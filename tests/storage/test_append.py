@@ -70,7 +70,16 @@ async def test_the_same_append_sent_twice_at_once_is_made_once(log: StoredLog) -
 async def test_ids_that_are_in_the_log_for_another_append_conflict(log: StoredLog) -> None:
     a, b, c = event(), event(), event()
     await log.append("A", a, b, c)
-    for events, stream in (((a,), "A"), ((a, b), "A"), ((b, c), "A"), ((b,), "A"), ((a, c, b), "A"), ((a, b, c), "B"), ((a, b, c, event()), "A"), ((event(), c), "A")):
+    for events, stream in (
+        ((a,), "A"),
+        ((a, b), "A"),
+        ((b, c), "A"),
+        ((b,), "A"),
+        ((a, c, b), "A"),
+        ((a, b, c), "B"),
+        ((a, b, c, event()), "A"),
+        ((event(), c), "A"),
+    ):
         with pytest.raises(EventIdConflictError):
             await log.append(stream, *events)
     assert (await log.reader.head()).position == 3
@@ -106,7 +115,9 @@ async def test_appends_to_one_stream_in_one_batch_see_each_other(log: StoredLog)
 
 async def test_several_streams_are_appended_to_together(log: StoredLog) -> None:
     await log.append("C", event())
-    result = await log.append_many(StreamWrite("A", NO_STREAM, [event(), event()]), StreamWrite("B", ANY, [event()]), StreamWrite("C", 1, []))
+    result = await log.append_many(
+        StreamWrite("A", NO_STREAM, [event(), event()]), StreamWrite("B", ANY, [event()]), StreamWrite("C", 1, [])
+    )
     assert [(w.version, w.first_position, w.last_position) for w in result.writes] == [(2, 2, 3), (1, 4, 4), (1, 0, 0)]
 
 
@@ -119,14 +130,21 @@ async def test_if_one_of_several_streams_is_not_as_expected_none_is_appended_to(
     # What failed leaves nothing behind for appends of the same batch.
     failing = [StreamWrite("A", NO_STREAM, [event()]), StreamWrite("B", 4, [event()])]
     results = await asyncio.gather(
-        log.append_many(*failing), log.append("A", event(), expected=NO_STREAM), log.append("A", event(), expected=1), return_exceptions=True
+        log.append_many(*failing),
+        log.append("A", event(), expected=NO_STREAM),
+        log.append("A", event(), expected=1),
+        return_exceptions=True,
     )
     assert isinstance(results[0], WrongExpectedVersionError)
     assert [r.writes[0].version for r in results[1:]] == [1, 2]
 
 
 async def test_several_streams_replay_together_or_conflict(log: StoredLog) -> None:
-    writes = [StreamWrite("A", NO_STREAM, [event(), event()]), StreamWrite("X", NO_STREAM, []), StreamWrite("B", NO_STREAM, [event()])]
+    writes = [
+        StreamWrite("A", NO_STREAM, [event(), event()]),
+        StreamWrite("X", NO_STREAM, []),
+        StreamWrite("B", NO_STREAM, [event()]),
+    ]
     first = await log.append_many(*writes)
     await log.append("A", event())
     again = await log.append_many(*writes)
@@ -191,3 +209,12 @@ async def test_a_poisonous_append_does_not_fail_its_neighbours(log: StoredLog) -
     )  # fmt: skip
     assert [isinstance(r, BaseException) for r in results] == [False] * 10 + [True] + [False] * 10
     assert (await log.reader.head()).position == 20
+
+
+async def test_the_same_ids_with_other_facts_are_no_replay(log: StoredLog) -> None:
+    made = event("Placed", b'{"qty":1}')
+    await log.append("A", made)
+    for other in (event("Placed", b'{"qty":2}', made.id), event("Shipped", b'{"qty":1}', made.id)):
+        with pytest.raises(EventIdConflictError):
+            await log.append("A", other)
+    assert (await log.append("A", event("Placed", b'{"qty":1}', made.id, traceparent="another"))).replayed

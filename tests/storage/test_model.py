@@ -8,6 +8,7 @@ import uuid
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
@@ -49,6 +50,8 @@ class Recorded:
     id: str
     type: str
     payload: bytes
+    made_by: int = field(default=-1, compare=False)
+    """Number of the append that made it."""
 
 
 @dataclass
@@ -98,7 +101,8 @@ class Model:
         given = [(event.id, write.stream) for write in writes for event in write.events]
         found = [there[event_id] for event_id, _ in given if event_id in there]
         if found:
-            whole = any([(e.id, w.stream) for w in made for e in w.events] == given for made in self.made)
+            made = self.made[found[0].made_by]
+            whole = {e.made_by for e in found} == {found[0].made_by} and [(e.id, w.stream) for w in made for e in w.events] == given
             if not whole or len(found) != len(given):
                 return ("EventIdConflictError", found[0].id)
             placed, at = [], 0
@@ -124,7 +128,7 @@ class Model:
             first = self.head + 1
             for event in write.events:
                 self.head += 1
-                made = Recorded(self.head, write.stream, stream.newest + 1, event.id, event.type, event.payload)
+                made = Recorded(self.head, write.stream, stream.newest + 1, event.id, event.type, event.payload, len(self.made))
                 stream.events.append(made)
                 self.log.append(made)
             placed.append((stream.newest, first, self.head))
@@ -451,6 +455,7 @@ class Machine(RuleBasedStateMachine):
         assert self.log.tail.head == self.model.head
 
 
+@pytest.mark.timeout(400)  # what does not agree takes its time to be made small
 def test_the_store_and_the_model_agree(postgres: Postgres) -> None:
     schema = postgres.new_schema()
 

@@ -11,7 +11,11 @@ import tempfile
 import time
 from pathlib import Path
 
-ADDRESSES = {"grpc_address": r"gRPC\s+(\S+)", "http_address": r"health\s+http://([^/]+)/", "metrics_address": r"metrics\s+http://([^/]+)/"}
+ADDRESSES = {
+    "grpc_address": r"gRPC\s+(\S+)",
+    "http_address": r"health\s+http://([^/]+)/",
+    "metrics_address": r"metrics\s+http://([^/]+)/",
+}
 
 
 class MinkProcess:

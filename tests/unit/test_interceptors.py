@@ -10,7 +10,7 @@ import pytest
 from google.rpc import error_details_pb2, status_pb2
 from mink_server.core import errors
 from mink_server.rpc import interceptors as package
-from mink_server.rpc.errors import reason_of, to_failure, to_proto
+from mink_server.rpc.errors import to_failure, to_proto
 from mink_server.rpc.interceptors.errors import Errors
 from mink_server.rpc.interceptors.metrics import Metrics
 from mink_server.rpc.interceptors.wrapping import is_ours, wrapped
@@ -171,7 +171,7 @@ def test_every_error_of_the_core_has_a_row() -> None:
         if not isinstance(error, errors.AppendTimeoutError):
             info = error_details_pb2.ErrorInfo()
             assert status.details[0].Unpack(info)
-            assert (info.reason, info.domain) == (reason_of(error), "mink")
+            assert (info.reason, info.domain) == (error.reason, "mink")
             assert len(status.details) == 2
         assert status_pb2.Status.FromString(to_failure(error).SerializeToString()) == status
 

@@ -209,6 +209,9 @@ class Appender:
             async for response in session:
                 self._results(response)
         except grpc.aio.AioRpcError as cause:
+            if cause.code() is grpc.StatusCode.INTERNAL and not cause.trailing_metadata():
+                # Not the server's word, which has details: gRPC's own, for a write that broke off with the connection.
+                return Unavailable("UNAVAILABLE", f"the connection to Mink at {self._connection.target} broke: {cause.details()}")
             return self._connection.error(cause)
         except asyncio.CancelledError:
             if sender.done() and not sender.cancelled() and sender.exception() is not None:

@@ -355,7 +355,7 @@ class Mink:
     # Streams.
 
     async def get_stream(self, stream: str, *, timeout: float | None = None) -> StreamInfo:
-        """What is known about a stream. A deleted one is told as `deleted`.
+        """What is known about a stream.
 
         Raises:
             StreamNotFound: No event was ever appended to the stream.

@@ -6,7 +6,7 @@ from typing import Final
 
 import grpc
 from google.protobuf.message import DecodeError
-from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]
+from google.rpc import error_details_pb2, status_pb2
 from mink.v1 import errors_pb2
 
 from mink_client.expectation import Expected, read_expectation

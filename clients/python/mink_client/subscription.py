@@ -152,7 +152,7 @@ class Subscription:
 
     async def _next_message(self) -> tuple[MinkError | None, BaseException | None]:
         """Takes one message of the present call; or says why there is none."""
-        assert self._messages is not None  # noqa: S101 - for the type checker
+        assert self._messages is not None
         try:
             async with asyncio.timeout(self._patience()):
                 message = await anext(self._messages, None)

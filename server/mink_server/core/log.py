@@ -51,10 +51,21 @@ class Events(Protocol):
 
 
 class Tail(Protocol):
-    """The newest events, in memory."""
+    """The newest events, in memory.
+
+    `epoch` counts how often the log turned out to be another one, or to have lost its end after `kept`.
+    """
 
     head: int
     log_id: str
+    epoch: int
+    kept: int
+
+    def compare(self, head: Head, before: int) -> None:
+        """Takes a head that was read from the database; `before` was this tail's head before it was read."""
+
+    def wake(self) -> None:
+        """Wakes all that wait."""
 
     def since(self, position: int, max_bytes: int) -> Sequence[Events] | None:
         """The events after a position; none if there is nothing new; None if they are not in memory any more."""

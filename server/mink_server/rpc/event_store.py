@@ -117,7 +117,9 @@ class EventStore:
         if self._subscriptions >= self._max_subscriptions:
             raise OverloadedError(f"{self._max_subscriptions} subscriptions")
         # Read from the database, for another server may have committed what this one has not heard of yet.
+        known = self._log.tail.head
         head = await self._log.reads.head()
+        self._log.tail.compare(head, known)
         if after > head.position or (request.log_id and request.log_id != head.log_id):
             raise PositionAheadError(after, head.position, head.log_id)
         position = head.position if from_end else after

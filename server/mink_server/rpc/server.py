@@ -57,6 +57,7 @@ class GrpcServer:
         channelz_on: bool,
     ) -> None:
         self._drain = drain
+        self._tail = log.tail
         options = [
             ("grpc.max_receive_message_length", bounds.request_bytes + _ROOM_BESIDE_EVENTS),
             ("grpc.so_reuseport", 0),  # a second server on the same address is told so
@@ -112,4 +113,5 @@ class GrpcServer:
         """Drains: health says not serving, calls in flight have `grace` seconds, sessions and subscriptions end by themselves."""
         await self._health.enter_graceful_shutdown()
         self._drain.begin()
+        self._tail.wake()
         await self._server.stop(grace)

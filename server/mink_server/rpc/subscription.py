@@ -50,7 +50,7 @@ class Subscription:
     ) -> None:
         self._log = log
         self._tail = log.tail
-        self._log_id = log.tail.log_id
+        self._epoch = log.tail.epoch
         self._drain = drain
         self._context = context
         self._position = position
@@ -98,8 +98,11 @@ class Subscription:
                     chunks = self._tail.since(self._position, _MESSAGE_BYTES)
 
     def _check_log(self) -> None:
-        if self._tail.log_id != self._log_id or self._position > self._tail.head:
-            raise PositionAheadError(self._position, self._tail.head, self._tail.log_id)
+        """Ends the subscription if what it has sent is not in the log any more."""
+        if self._epoch != self._tail.epoch:
+            if self._position > self._tail.kept:
+                raise PositionAheadError(self._position, self._tail.head, self._tail.log_id)
+            self._epoch = self._tail.epoch
 
     async def _catch_up(self) -> None:
         """Reads from the database up to the head of now."""

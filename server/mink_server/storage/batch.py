@@ -73,10 +73,18 @@ class Waiting:
 
 
 class Batch:
-    """Appends that go to the database together. An event id occurs at most once in a batch (the writer sees to that)."""
+    """Appends that go to the database together.
 
-    def __init__(self, waiting: Sequence[Waiting], now_ns: int, server: str) -> None:
+    Args:
+        waiting: The appends. An event id occurs at most once among them (the writer sees to that).
+        now_ns: The time of recording, in nanoseconds since 1970, whole microseconds.
+        server: This server's id.
+        sent_at: The head that this server knows.
+    """
+
+    def __init__(self, waiting: Sequence[Waiting], now_ns: int, server: str, sent_at: int = 0) -> None:
         self.waiting = waiting
+        self.sent_at = sent_at
         self._openings: list[bytes] = []
         self._envelopes: list[bytes] = []
         self.arguments = self._arguments(now_ns, server)

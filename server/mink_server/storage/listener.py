@@ -44,7 +44,6 @@ class Listener:
         self._reader = reader
         self._task: asyncio.Task[None] | None = None
         self._lost = asyncio.Event()
-        self._opened = asyncio.Event()
         connection.prepare = self._prepare
 
     def start(self) -> None:
@@ -61,7 +60,6 @@ class Listener:
         """Listens on a new connection."""
         await connection.add_listener(self._channel, self._heard)
         connection.add_termination_listener(lambda _: self._lost.set())
-        self._opened.set()
 
     async def _run(self) -> None:
         backoff = Backoff()
@@ -69,9 +67,8 @@ class Listener:
             try:
                 self._lost.clear()
                 await self._connection.get()
-                reopened = self._opened.is_set()
-                self._opened.clear()
-                await self._look(reopened=reopened)
+                before = self._tail.head
+                self._tail.compare(await self._reader.head(), before)
                 backoff = Backoff()
                 with suppress(TimeoutError):
                     async with asyncio.timeout(_LOOK_EVERY):
@@ -79,15 +76,6 @@ class Listener:
             except (MinkError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
                 log.debug("cannot listen", error_type=type(error).__name__)
                 await backoff.wait()
-
-    async def _look(self, *, reopened: bool) -> None:
-        """Compares the tail with the database; `reopened`: on a new connection, which may lead to another database than before."""
-        before = self._tail.head
-        head = await self._reader.head()
-        if head.log_id != self._tail.log_id or (reopened and head.position < before):
-            self._tail.restart(head)
-        else:
-            self._tail.announce(head.position)
 
     def _heard(self, _connection: Any, _pid: int, _channel: str, payload: Any) -> None:
         if payload == "removed":

@@ -153,15 +153,13 @@ class Migrations:
                 for migration in todo:
                     await connection.execute(_sql(migration, direction, self._schema))
                     if direction == "up":
-                        await connection.execute(
-                            f"insert into {self._schema}.migrations (number, name) values ($1, $2)",  # noqa: S608
-                            migration.number,
-                            migration.name,
-                        )
+                        insert = f"insert into {self._schema}.migrations (number, name) values ($1, $2)"  # noqa: S608
+                        await connection.execute(insert, migration.number, migration.name)
                     else:
                         await connection.execute(f"delete from {self._schema}.migrations where number = $1", migration.number)  # noqa: S608
                     log.info("migrated", direction=direction, number=migration.number, name=migration.name)
-            return todo
+            done = {m.number for m in todo}
+            return [m for m in await self._status(connection) if m.number in done]
         except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
             if getattr(error, "sqlstate", None) == "42501":
                 raise SchemaError("the database user may not create the schema: grant it CREATE on the database") from error

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from mink_server.core.errors import DatabaseUnavailableError, MinkError
+from mink_server.core.reading import Head
 from mink_server.storage.batch import Chunk
 from mink_server.storage.database import Backoff, Database
 from mink_server.storage.statements import statement
@@ -22,8 +23,6 @@ from mink_server.telemetry import metrics
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from mink_server.core.reading import Head
 
 log = structlog.get_logger(__name__)
 
@@ -54,6 +53,10 @@ class Tail:
         self._task: asyncio.Task[None] | None = None
         self.head = 0
         self.log_id = ""
+        # Counts how often the log turned out to be another one, or to have lost its end; and up to where it was then the same.
+        self.epoch = 0
+        self.kept = 0
+        self._suspect: int | None = None
 
     def start(self, head: Head) -> None:
         """Begins at a head that was read from the database."""
@@ -67,15 +70,19 @@ class Tail:
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
-        self._wake()
+        self.wake()
 
-    def committed(self, chunk: Chunk) -> None:
-        """Takes what this process has committed."""
+    def committed(self, chunk: Chunk, sent_at: int) -> None:
+        """Takes what this process has committed; `sent_at` was the head when it was sent."""
+        if chunk.first <= sent_at:
+            self._distrust(chunk.first - 1)
+        if self._suspect is not None:
+            return
         if chunk.first == self.head + 1:
             self._add(chunk)
             while early := self._early.pop(self.head + 1, None):
                 self._add(early)
-            self._wake()
+            self.wake()
         elif chunk.first > self.head + 1:
             # Others have committed in between. What is missing is read; this need not be.
             if len(self._early) < 64:
@@ -95,14 +102,31 @@ class Tail:
         self._bytes = 0
         metrics.TAIL_BYTES.set(0)
 
-    def restart(self, head: Head) -> None:
-        """Begins anew: the log is another one than before, or has lost its end (a restore, a failover)."""
+    def compare(self, head: Head, before: int) -> None:
+        """Takes a head that was read from the database; `before` was this tail's head before it was read."""
+        if head.log_id != self.log_id or head.position < before:
+            self._restart(head, head.position)
+        else:
+            self.announce(head.position)
+
+    def _distrust(self, kept: int) -> None:
+        """Postgres has given a position again: the log was replaced, or has lost what came after `kept`."""
+        if self._suspect is None or kept < self._suspect:
+            self._suspect = kept
+        self.forget()
+        self._fetch.set()
+
+    def _restart(self, head: Head, kept: int) -> None:
+        """Begins anew: the log is another one than before, or has lost its end after `kept` (a restore, a failover)."""
+        self.kept = kept if head.log_id == self.log_id else 0
+        self.epoch += 1
+        self._suspect = None
         log.warning("the log in the database is not the one that was there before", head=head.position, log_id=head.log_id)
         self.forget()
         self.head = self._wanted = head.position
         self.log_id = head.log_id
         metrics.HEAD.set(self.head)
-        self._wake()
+        self.wake()
 
     def since(self, position: int, max_bytes: int) -> Sequence[Chunk] | None:
         """The events after a position, in chunks that follow each other: about `max_bytes` of them, none if there is nothing new.
@@ -152,7 +176,8 @@ class Tail:
                 raise DatabaseUnavailableError("the newest events cannot be read")
             await self.wait(1)
 
-    def _wake(self) -> None:
+    def wake(self) -> None:
+        """Wakes all that wait."""
         if self._changed is not None:
             self._changed.set_result(None)
             self._changed = None
@@ -174,9 +199,10 @@ class Tail:
         while True:
             await self._fetch.wait()
             self._fetch.clear()
-            if self.head >= self._wanted:
-                continue
             try:
+                if self._suspect is not None:
+                    row = await self._database.fetchrow(self._read_head)
+                    self._restart(Head(row["head"], row["log_id"]), self._suspect)
                 await self._read_missing()
                 backoff = Backoff()
             except MinkError as error:
@@ -201,4 +227,4 @@ class Tail:
                 del self._early[first]
             while early := self._early.pop(self.head + 1, None):
                 self._add(early)
-            self._wake()
+            self.wake()

@@ -175,7 +175,7 @@ class Writer:
 
     async def _write(self, taken: Sequence[Waiting]) -> _Written:
         """Writes a batch. Does not raise: what fails is the outcome of its appends."""
-        batch = Batch(taken, time.time_ns() // 1000 * 1000, self._server)
+        batch = Batch(taken, time.time_ns() // 1000 * 1000, self._server, self._tail.head)
         started = time.perf_counter()
         try:
             answer = await self._call(batch)
@@ -204,7 +204,7 @@ class Writer:
                 assert batch is not None
                 results, chunk = batch.outcomes(answer)
                 if chunk is not None:
-                    self._tail.committed(chunk)
+                    self._tail.committed(chunk, batch.sent_at)
                     metrics.EVENTS_APPENDED.inc(len(chunk.frames))
                 # What a lost answer told nobody of: its batch, sent again, consists of replays.
                 self._tail.announce(answer["head"])

@@ -169,21 +169,23 @@ begin
     v_floor := versions;
     v_new := array_fill(false, array[n]);
 
-    -- Ids that are in the log already: a replay if they are the whole of one append to the same streams, else a conflict.
+    -- Ids that are in the log already: a replay if they are the whole of one append of the same events to the same streams, else a
+    -- conflict. Metadata is not compared: a retry may carry another trace.
     if exists (
         select from unnest(e_id) as i (id) where exists (select from {schema}.events x where x.event_id = i.id)
     ) then
         with given as (
-            select w_append[e.write] as append, e.write, e.id, e.ord, w_stream[e.write] as stream
-            from unnest(e_write, e_id) with ordinality as e (write, id, ord)
+            select w_append[e.write] as append, e.id, e.type, e.payload, e.ord, w_stream[e.write] as stream
+            from unnest(e_write, e_id, e_type, e_payload) with ordinality as e (write, id, type, payload, ord)
         ), found as (
-            select g.append, g.ord, g.id, x.position, x.flags, g.stream = s.name as same_stream
+            select g.append, g.ord, g.id, x.position, x.flags,
+                g.stream = s.name and g.type = x.type and g.payload = x.payload as same
             from given g
             join {schema}.events x on x.event_id = g.id
             join {schema}.streams s on s.stream_id = x.stream_id
         ), judged as (
             select f.append,
-                bool_and(f.same_stream)
+                bool_and(f.same)
                 and count(*) = (select count(*) from given g where g.append = f.append)
                 and min(f.position - f.ord) = max(f.position - f.ord)
                 and (array_agg(f.flags order by f.position))[1] & 2 <> 0
