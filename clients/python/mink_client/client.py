@@ -359,6 +359,7 @@ class Mink:
 
         Raises:
             StreamNotFound: No event was ever appended to the stream.
+            StreamDeleted: The stream was deleted.
         """
         connection = self._open()
         request = event_store_pb2.GetStreamRequest(stream=stream)
