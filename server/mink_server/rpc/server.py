@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Final
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection
 from mink.v1 import event_store_pb2, operations_pb2, snapshots_pb2
 
+from mink_server.rpc import reflection
 from mink_server.rpc.event_store import EventStore
 from mink_server.rpc.handlers import generic_handler
 from mink_server.rpc.interceptors import interceptors
@@ -86,7 +86,7 @@ class GrpcServer:
 
             channelz_pb2_grpc.add_ChannelzServicer_to_server(channelz.ChannelzServicer(), self._server)
         if reflection_on:
-            reflection.enable_server_reflection([*names, reflection.SERVICE_NAME], self._server)
+            reflection.enable(names, self._server)
 
     async def start(self, address: str) -> str:
         """Binds HOST:PORT and begins to serve; answers with the address, with the port that was given for 0.
