@@ -351,9 +351,7 @@ async def test_a_database_that_takes_no_writes_for_a_while(
     others = "select pg_terminate_backend(pid) from pg_stat_activity where pid <> pg_backend_pid() and application_name = 'mink'"
 
     def switch(on: bool) -> None:
-        own_postgres.execute(
-            f"set default_transaction_read_only = off; alter database mink set default_transaction_read_only = {on}"
-        )
+        own_postgres.execute(f"begin read write; alter database mink set default_transaction_read_only = {on}; commit")
         own_postgres.execute(others)
 
     async with connected(process) as client:

@@ -169,6 +169,10 @@ def chunk(first: int, *sizes: int) -> Chunk:
     )
 
 
+def commit(tail: Tail, made: Chunk) -> None:
+    tail.committed(made, tail.head)
+
+
 async def own_tail(log: StoredLog, max_bytes: int) -> Tail:
     tail = Tail(log.database, log.schema, max_bytes=max_bytes)
     tail.start(Head(0, "id"))
@@ -178,7 +182,7 @@ async def own_tail(log: StoredLog, max_bytes: int) -> Tail:
 async def test_since_gives_chunks_from_a_position_on_up_to_some_bytes(log: StoredLog) -> None:
     tail = await own_tail(log, 10**6)
     for first in range(1, 100, 3):
-        tail.committed(chunk(first, 10, 10, 10))
+        commit(tail, chunk(first, 10, 10, 10))
     try:
         assert tail.head == 99
         assert tail.since(99, 100) == ()
@@ -203,18 +207,18 @@ async def test_the_tails_memory_is_bounded(log: StoredLog) -> None:
     tail = await own_tail(log, 10_000)
     try:
         for first in range(1, 2001, 2):
-            tail.committed(chunk(first, 400, 400))
+            commit(tail, chunk(first, 400, 400))
             assert tail._bytes <= 10_000
         assert tail.head == 2000
         assert tail.since(0, 10**9) is None
         kept = next(position for position in range(2000) if tail.since(position, 10**9) is not None)
         assert 2000 - kept <= 25
-        tail.committed(chunk(2001, 20_000))
+        commit(tail, chunk(2001, 20_000))
         assert tail.head == 2001
         assert tail._bytes == 0
         assert tail.since(2000, 10**9) is None
         assert tail.since(2001, 10**9) == ()
-        tail.committed(chunk(2002, 5))
+        commit(tail, chunk(2002, 5))
         assert [part.first for part in tail.since(2001, 10**9)] == [2002]
     finally:
         await tail.close()
@@ -224,7 +228,7 @@ async def test_a_tail_without_memory_still_knows_the_head(log: StoredLog) -> Non
     tail = await own_tail(log, 0)
     try:
         for first in (1, 2, 3):
-            tail.committed(chunk(first, 10))
+            commit(tail, chunk(first, 10))
         assert tail.head == 3
         assert tail.since(0, 10) is None
         assert tail.since(3, 10) == ()

@@ -10,7 +10,7 @@ import grpc
 from mink_server.core.appending import LONGEST_WAIT
 from mink_server.core.errors import FieldViolation, InvalidRequestError, MinkError, ShuttingDownError
 from mink_server.core.events import Append, AppendResult
-from mink_server.rpc import convert
+from mink_server.rpc import appends
 from mink_server.rpc.errors import to_failure
 from mink_server.wire import block, number
 
@@ -89,9 +89,9 @@ class AppendSession:
         try:
             kind = given.WhichOneof("append")
             if kind == "to_stream":
-                writes, done = convert.to_stream(given.to_stream, self._limits), self._done
+                writes, done = appends.to_stream(given.to_stream, self._limits), self._done
             elif kind == "to_streams":
-                writes, done = convert.to_streams(given.to_streams, self._limits), self._done_several
+                writes, done = appends.to_streams(given.to_streams, self._limits), self._done_several
             else:
                 raise InvalidRequestError([FieldViolation("append", "must be set: to_stream or to_streams")])
             timeout = LONGEST_WAIT
@@ -125,7 +125,7 @@ class AppendSession:
         outcome = append.outcome
         if type(outcome) is AppendResult:
             self._in_flight.discard(append)
-            self._add(append.request_id, b"\x1a", convert.appended_to_streams(append.writes, outcome).SerializeToString())
+            self._add(append.request_id, b"\x1a", appends.appended_to_streams(append.writes, outcome).SerializeToString())
         else:
             self._done(append)
 

@@ -12,7 +12,7 @@ from grpc_status import rpc_status
 from mink.v1 import errors_pb2
 
 from mink_server.core import errors
-from mink_server.rpc.convert import expected_in
+from mink_server.rpc.checks import expected_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -12,9 +12,9 @@ from mink_server.core import limits
 from mink_server.core.appending import append
 from mink_server.core.errors import OverloadedError, PositionAheadError
 from mink_server.core.expectations import NO_STREAM
-from mink_server.rpc import convert
+from mink_server.rpc import appends, checks, convert
 from mink_server.rpc.append_session import AppendSession
-from mink_server.rpc.convert import Problems
+from mink_server.rpc.checks import Problems
 from mink_server.rpc.subscription import Subscription
 from mink_server.wire import block, number
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from mink_server.core.limits import Limits
     from mink_server.core.log import Log
+    from mink_server.core.reading import Head
     from mink_server.rpc.drain import Drain
 
     Context = grpc.aio.ServicerContext[Any, Any]
@@ -51,13 +52,13 @@ class EventStore:
 
     async def AppendToStream(self, request: pb.AppendToStreamRequest, context: Context) -> pb.AppendToStreamResponse:  # noqa: N802
         """See the proto."""
-        writes = convert.to_stream(request, self._bounds)
-        return convert.appended_to_stream(await append(self._log.writes, writes, context.time_remaining()))
+        writes = appends.to_stream(request, self._bounds)
+        return appends.appended_to_stream(await append(self._log.writes, writes, context.time_remaining()))
 
     async def AppendToStreams(self, request: pb.AppendToStreamsRequest, context: Context) -> pb.AppendToStreamsResponse:  # noqa: N802
         """See the proto."""
-        writes = convert.to_streams(request, self._bounds)
-        return convert.appended_to_streams(writes, await append(self._log.writes, writes, context.time_remaining()))
+        writes = appends.to_streams(request, self._bounds)
+        return appends.appended_to_streams(writes, await append(self._log.writes, writes, context.time_remaining()))
 
     async def AppendSession(self, _requests: object, context: Context) -> None:  # noqa: N802
         """See the proto."""
@@ -66,9 +67,9 @@ class EventStore:
     async def ReadStream(self, request: pb.ReadStreamRequest, context: Context) -> None:  # noqa: N802
         """See the proto."""
         problems = Problems()
-        convert.check_name(problems, "stream", request.stream, limits.MAX_STREAM_NAME)
-        from_version = convert.count(problems, "from_version", request.from_version)
-        limit = convert.count(problems, "limit", request.limit)
+        checks.check_name(problems, "stream", request.stream, limits.MAX_STREAM_NAME)
+        from_version = checks.count(problems, "from_version", request.from_version)
+        limit = checks.count(problems, "limit", request.limit)
         backwards = convert.backwards(request, problems)
         if request.since_snapshot and (from_version or backwards):
             problems.add("since_snapshot", "goes with neither from_version nor BACKWARDS")
@@ -83,9 +84,9 @@ class EventStore:
     async def ReadAll(self, request: pb.ReadAllRequest, context: Context) -> None:  # noqa: N802
         """See the proto."""
         problems = Problems()
-        after = convert.count(problems, "after_position", request.after_position)
-        before = convert.count(problems, "before_position", request.before_position)
-        limit = convert.count(problems, "limit", request.limit)
+        after = checks.count(problems, "after_position", request.after_position)
+        before = checks.count(problems, "before_position", request.before_position)
+        limit = checks.count(problems, "limit", request.limit)
         backwards = convert.backwards(request, problems)
         if after and backwards:
             problems.add("after_position", "goes with FORWARDS; backwards, say before_position")
@@ -102,8 +103,12 @@ class EventStore:
         else:
             pages = self._log.reads.read_all(after=after, upto=head.position, limit=limit, where=where)
         end = number(b"\x18", head.position)
+        answered = False
         async for page in pages:
+            answered = True
             await context.write(b"".join((page.frames, number(b"\x10", page.position), end)))
+        if not answered:
+            await context.write(number(b"\x10", asked) + end)
 
     async def SubscribeAll(self, request: pb.SubscribeAllRequest, context: Context) -> None:  # noqa: N802
         """See the proto."""
@@ -111,42 +116,46 @@ class EventStore:
         from_end = request.WhichOneof("start") == "from_end"
         if from_end and not request.from_end:
             problems.add("from_end", "must be true, or not set")
-        after = convert.count(problems, "after_position", request.after_position)
+        after = checks.count(problems, "after_position", request.after_position)
         where = convert.event_filter(request, problems)
         problems.check()
         if self._subscriptions >= self._max_subscriptions:
             raise OverloadedError(f"{self._max_subscriptions} subscriptions")
-        # Read from the database, for another server may have committed what this one has not heard of yet.
-        known = self._log.tail.head
-        head = await self._log.reads.head()
-        self._log.tail.compare(head, known)
-        if after > head.position or (request.log_id and request.log_id != head.log_id):
-            raise PositionAheadError(after, head.position, head.log_id)
-        position = head.position if from_end else after
-        await self._log.tail.reach(position)
         self._subscriptions += 1
         try:
+            head = await self._head_for_subscription()
+            if after > head.position or (request.log_id and request.log_id != head.log_id):
+                raise PositionAheadError(after, head.position, head.log_id)
+            position = head.position if from_end else after
+            await self._log.tail.reach(position)
             await Subscription(self._log, self._drain, context, position, where, self._checkpoint_seconds).run()
         finally:
             self._subscriptions -= 1
 
+    async def _head_for_subscription(self) -> Head:
+        """The head in the database: another server may have committed what this one's tail has not heard of yet."""
+        known = self._log.tail.head
+        head = await self._log.reads.head()
+        self._log.tail.compare(head, known)
+        return head
+
     async def GetStream(self, request: pb.GetStreamRequest, _context: Context) -> pb.GetStreamResponse:  # noqa: N802
         """See the proto."""
-        return pb.GetStreamResponse(stream=convert.stream_message(await self._log.streams.get(convert.stream_name(request))))
+        return pb.GetStreamResponse(stream=convert.stream_message(await self._log.streams.get(checks.stream_name(request))))
 
     async def ListStreams(self, request: pb.ListStreamsRequest, _context: Context) -> pb.ListStreamsResponse:  # noqa: N802
         """See the proto."""
         problems = Problems()
         if request.prefix:
-            convert.check_name(problems, "prefix", request.prefix, limits.MAX_STREAM_NAME)
-        size = convert.count(problems, "page_size", request.page_size, limits.MAX_PAGE_SIZE) or _DEFAULT_PAGE
+            checks.check_name(problems, "prefix", request.prefix, limits.MAX_STREAM_NAME)
+        size = checks.count(problems, "page_size", request.page_size, limits.MAX_PAGE_SIZE) or _DEFAULT_PAGE
         after = ""
         try:
             after = base64.urlsafe_b64decode(request.page_token).decode()
         except (binascii.Error, UnicodeError):
             problems.add("page_token", "must be one that a page before gave")
         if after:
-            convert.check_name(problems, "page_token", after, limits.MAX_STREAM_NAME)
+            checks.check_name(problems, "page_token", after, limits.MAX_STREAM_NAME)
         problems.check()
         found = await self._log.streams.list(
             prefix=request.prefix, after=after, limit=size + 1, include_deleted=request.include_deleted
@@ -157,7 +166,7 @@ class EventStore:
     async def TruncateStream(self, request: pb.TruncateStreamRequest, _context: Context) -> pb.TruncateStreamResponse:  # noqa: N802
         """See the proto."""
         problems = Problems()
-        convert.check_name(problems, "stream", request.stream, limits.MAX_STREAM_NAME)
+        checks.check_name(problems, "stream", request.stream, limits.MAX_STREAM_NAME)
         if request.before_version < 1:
             problems.add("before_version", "must be 1 or more")
         problems.check()
@@ -167,8 +176,8 @@ class EventStore:
     async def DeleteStream(self, request: pb.DeleteStreamRequest, _context: Context) -> pb.DeleteStreamResponse:  # noqa: N802
         """See the proto."""
         problems = Problems()
-        convert.check_name(problems, "stream", request.stream, limits.MAX_STREAM_NAME)
-        expected = convert.expectation(request, problems)
+        checks.check_name(problems, "stream", request.stream, limits.MAX_STREAM_NAME)
+        expected = checks.expectation(request, problems)
         if expected in (NO_STREAM, 0) and not problems.violations:
             problems.add("expectation", "a stream that is not there cannot be deleted: say ANY, STREAM_EXISTS or an exact_version")
         problems.check()

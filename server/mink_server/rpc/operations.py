@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from mink.v1 import operations_pb2 as pb
 
-from mink_server.rpc import convert
+from mink_server.rpc import checks
 from mink_server.version import VERSION
 
 if TYPE_CHECKING:
@@ -28,8 +28,8 @@ class Operations:
 
     async def GetStatistics(self, request: pb.GetStatisticsRequest, _context: object) -> pb.GetStatisticsResponse:  # noqa: N802
         """See the proto."""
-        problems = convert.Problems()
-        top = convert.count(problems, "top_types", request.top_types, 1000) or 10
+        problems = checks.Problems()
+        top = checks.count(problems, "top_types", request.top_types, 1000) or 10
         problems.check()
         found = await self._log.health.statistics(top)
         return pb.GetStatisticsResponse(

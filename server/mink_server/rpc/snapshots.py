@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from mink.v1 import snapshots_pb2 as pb
 
-from mink_server.rpc import convert
+from mink_server.rpc import checks, convert
 
 if TYPE_CHECKING:
     from mink_server.core.limits import Limits
@@ -32,9 +32,9 @@ class Snapshots:
 
     async def LoadSnapshot(self, request: pb.LoadSnapshotRequest, _context: object) -> pb.LoadSnapshotResponse:  # noqa: N802
         """See the proto."""
-        snapshot = await self._log.snapshots.load(convert.stream_name(request))
+        snapshot = await self._log.snapshots.load(checks.stream_name(request))
         return pb.LoadSnapshotResponse(snapshot=convert.snapshot_message(snapshot))
 
     async def DeleteSnapshot(self, request: pb.DeleteSnapshotRequest, _context: object) -> pb.DeleteSnapshotResponse:  # noqa: N802
         """See the proto."""
-        return pb.DeleteSnapshotResponse(version=await self._log.snapshots.delete(convert.stream_name(request)))
+        return pb.DeleteSnapshotResponse(version=await self._log.snapshots.delete(checks.stream_name(request)))

@@ -23,7 +23,7 @@ left join {schema}.snapshots p on p.stream_id = s.stream_id
 where ($1::text is null or s.name = $1)
     and s.name > $3::text
     and starts_with(s.name, $2::text)
-    and s.name >= $2
+    and s.name between $2 and $2 || repeat(chr(1114111), 500)  -- the same once more, in a form that the index understands
     and ($5::boolean or not s.deleted or n.version is not null)
 order by s.name
 limit $4
