@@ -116,6 +116,7 @@ class App:
         self._running.push_async_callback(writer.close)
         writer.start()
         streams = Streams(self._database, schema, tail.forget)
+        self._running.push_async_callback(streams.close)
         the_log = Log(
             writes=writer,
             reads=reader,

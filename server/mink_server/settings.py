@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import re
 from pathlib import Path
@@ -120,7 +121,10 @@ class Settings(BaseSettings):
 def is_loopback(address: str) -> bool:
     """Whether only this machine reaches HOST:PORT."""
     host = address.rpartition(":")[0].strip("[]")
-    return host in ("localhost", "::1") or host.startswith("127.")
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def load(**flags: Any) -> Settings:

@@ -179,7 +179,8 @@ async def test_position_ahead(client: Client) -> None:
         error = await failure(call)
         assert (error.code, error.reason) == (Code.OUT_OF_RANGE, "POSITION_AHEAD")
         assert error.detail == errors_pb2.PositionAhead(position=position, head=head, log_id=log_id)
-    assert [e async for e in client.store.ReadAll(pb.ReadAllRequest(after_position=head))] == []
+    pages = [page async for page in client.store.ReadAll(pb.ReadAllRequest(after_position=head))]
+    assert [(list(page.events), page.position, page.head) for page in pages] == [([], head, head)]
     call = client.store.SubscribeAll(pb.SubscribeAllRequest(after_position=head, log_id=log_id))
     assert (await call.read()).checkpoint.log_id == log_id
     call.cancel()

@@ -203,10 +203,8 @@ async def test_nothing_can_be_appended_after_a_tombstone(log: StoredLog) -> None
 async def test_a_poisonous_append_does_not_fail_its_neighbours(log: StoredLog) -> None:
     # A stream name that the index cannot hold: past every check of the server, for the sake of the test.
     unfit = "x" * 100_000 + str(list(range(5000)))
-    results = await asyncio.gather(
-        *(log.append(f"S{i}", event()) for i in range(10)), log.append(unfit, event()), *(log.append(f"T{i}", event()) for i in range(10)),
-        return_exceptions=True,
-    )  # fmt: skip
+    names = [*(f"S{i}" for i in range(10)), unfit, *(f"T{i}" for i in range(10))]
+    results = await asyncio.gather(*(log.append(name, event()) for name in names), return_exceptions=True)
     assert [isinstance(r, BaseException) for r in results] == [False] * 10 + [True] + [False] * 10
     assert (await log.reader.head()).position == 20
 

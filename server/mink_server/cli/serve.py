@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 import signal
 import sys
 from pathlib import Path  # noqa: TC003 - typer reads the annotations
@@ -56,6 +57,8 @@ def serve(
     from mink_server.telemetry.logging import configure  # noqa: PLC0415 - a wrong setting is told before the server is loaded
 
     configure(settings.log_level, settings.log_format)
+    # gRPC's core writes lines of its own, in a form of its own, about what Mink says anyway.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     _loop_runner(settings)
 
 

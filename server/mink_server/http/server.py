@@ -48,7 +48,10 @@ class HttpServer:
         """
         host, _, port = self._address.rpartition(":")
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        bound = socket.create_server((host.strip("[]"), int(port)), family=family, backlog=128)
+        try:
+            bound = socket.create_server((host.strip("[]"), int(port)), family=family, backlog=128)
+        except OSError as error:
+            raise OSError(f"cannot listen on {self._address}: {error.strerror}") from error
         self.address = f"{host}:{bound.getsockname()[1]}"
         self._task = asyncio.create_task(self._server.serve(sockets=[bound]), name="mink-http")
         while not self._server.started:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import uuid
 from typing import TYPE_CHECKING, Any, Final
 
 from mink.v1 import event_store_pb2 as pb
@@ -42,11 +41,8 @@ def _event(event: NewEvent, problems: Problems, path: str, bounds: Limits) -> Ev
     if not event_id:
         event_id = uuid7()
     elif _CANONICAL_UUID(event_id) is None:
-        try:
-            event_id = str(uuid.UUID(event_id)) if len(event_id) == 36 else ""
-        except ValueError:
-            event_id = ""
-        if not event_id:
+        event_id = event_id.lower()
+        if _CANONICAL_UUID(event_id) is None:
             problems.add(path + "id", "must be a UUID, for example 01890a5d-ac96-774b-bcce-b302099a8057, or empty")
     event_type = event.type
     _check_type(problems, path + "type", event_type)

@@ -118,7 +118,7 @@ def _is_unusual_json(data: bytes) -> bool:
         raise ValueError(constant)
 
     try:
-        json.loads(data, parse_constant=refuse)
+        json.loads(data.decode(), parse_constant=refuse)
     except (ValueError, RecursionError):
         return False
     return True

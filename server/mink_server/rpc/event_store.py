@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 from typing import TYPE_CHECKING, Any, Final
 
 from mink.v1 import event_store_pb2 as pb
@@ -151,8 +150,8 @@ class EventStore:
         size = checks.count(problems, "page_size", request.page_size, limits.MAX_PAGE_SIZE) or _DEFAULT_PAGE
         after = ""
         try:
-            after = base64.urlsafe_b64decode(request.page_token).decode()
-        except (binascii.Error, UnicodeError):
+            after = base64.b64decode(request.page_token, altchars=b"-_", validate=True).decode()
+        except ValueError:
             problems.add("page_token", "must be one that a page before gave")
         if after:
             checks.check_name(problems, "page_token", after, limits.MAX_STREAM_NAME)

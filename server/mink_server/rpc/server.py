@@ -97,9 +97,7 @@ class GrpcServer:
         try:
             port = self._server.add_insecure_port(address)
         except RuntimeError as error:
-            raise OSError(f"cannot listen on {address}") from error
-        if port == 0:
-            raise OSError(f"cannot listen on {address}")
+            raise OSError(f"cannot listen on {address}: it is in use, or not this machine's") from error
         await self._server.start()
         return f"{address.rpartition(':')[0]}:{port}"
 

@@ -12,7 +12,7 @@ import structlog
 from asyncpg.connect_utils import SessionAttribute
 
 from mink_server.core.errors import DatabaseUnavailableError
-from mink_server.storage.errors import translate, unavailable
+from mink_server.storage.errors import DATABASE_ERRORS, translate, unavailable
 from mink_server.storage.statements import text
 from mink_server.telemetry import metrics
 
@@ -80,7 +80,7 @@ class Database:
     async def close(self) -> None:
         """Closes the pool; a connection that does not close in time is cut."""
         if self._pool is not None:
-            with suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError):
+            with suppress(*DATABASE_ERRORS):
                 async with asyncio.timeout(2):
                     await self._pool.close()
             self._pool.terminate()
@@ -112,7 +112,7 @@ class Database:
                 waiting = False
                 with metrics.POOL_IN_USE.track_inprogress():
                     yield connection
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+        except DATABASE_ERRORS as error:
             raise translate(error) from error
         finally:
             if waiting:
@@ -201,5 +201,5 @@ class OwnConnection:
         """Closes it; cuts it if that takes too long."""
         connection, self._connection = self._connection, None
         if connection is not None:
-            with suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError):
+            with suppress(*DATABASE_ERRORS):
                 await connection.close(timeout=1)

@@ -6,8 +6,12 @@ from typing import Final
 
 import asyncpg
 import structlog
+from asyncpg.exceptions import TargetServerAttributeNotMatched
 
 from mink_server.core.errors import DatabaseUnavailableError, MinkError
+
+# All that asyncpg raises because of the database, the connection, or what it leads to.
+DATABASE_ERRORS: Final = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError)
 
 log = structlog.get_logger(__name__)
 
@@ -39,7 +43,13 @@ def unavailable(error: BaseException) -> DatabaseUnavailableError | None:
         state = error.sqlstate or ""
         message = _UNAVAILABLE.get(state) or _UNAVAILABLE.get(state[:2])
         return DatabaseUnavailableError(message) if message else None
-    if isinstance(error, asyncpg.InterfaceError | OSError | TimeoutError):
+    if isinstance(error, TargetServerAttributeNotMatched):
+        return DatabaseUnavailableError("the database takes no writes (it is a standby, or set read-only)")
+    if isinstance(error, asyncpg.ClientConfigurationError | ValueError):
+        return DatabaseUnavailableError(
+            "DATABASE_URL cannot be used: it must be like postgresql://user:password@host:5432/database"
+        )
+    if isinstance(error, DATABASE_ERRORS):
         return DatabaseUnavailableError("the database cannot be reached")
     return None
 

@@ -6,14 +6,16 @@ import asyncio
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
-import asyncpg
 import structlog
 
 from mink_server.core.errors import MinkError
 from mink_server.storage.database import Backoff
+from mink_server.storage.errors import DATABASE_ERRORS
 from mink_server.storage.statements import channel
 
 if TYPE_CHECKING:
+    import asyncpg
+
     from mink_server.storage.database import OwnConnection
     from mink_server.storage.reader import Reader
     from mink_server.storage.tail import Tail
@@ -73,7 +75,7 @@ class Listener:
                 with suppress(TimeoutError):
                     async with asyncio.timeout(_LOOK_EVERY):
                         await self._lost.wait()
-            except (MinkError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+            except (MinkError, *DATABASE_ERRORS) as error:
                 log.debug("cannot listen", error_type=type(error).__name__)
                 await backoff.wait()
 

@@ -11,7 +11,7 @@ import asyncpg
 import structlog
 
 from mink_server.core.errors import MinkError
-from mink_server.storage.errors import translate
+from mink_server.storage.errors import DATABASE_ERRORS, translate
 from mink_server.storage.statements import fill, statement
 
 if TYPE_CHECKING:
@@ -160,7 +160,7 @@ class Migrations:
                     log.info("migrated", direction=direction, number=migration.number, name=migration.name)
             done = {m.number for m in todo}
             return [m for m in await self._status(connection) if m.number in done]
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+        except DATABASE_ERRORS as error:
             if getattr(error, "sqlstate", None) == "42501":
                 raise SchemaError("the database user may not create the schema: grant it CREATE on the database") from error
             raise translate(error) from error

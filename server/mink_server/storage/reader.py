@@ -131,25 +131,26 @@ class Reader:
         """
         left = limit or _MAX_POSITION
 
-        async def fetch(at: int, left: int, *, snapshot: bool) -> Any:
-            row = await self._database.fetchrow(self._stream[backwards], stream, at, min(left, PAGE_EVENTS), PAGE_BYTES, snapshot)
+        async def fetch(at: int, left: int, upto: int, *, snapshot: bool) -> Any:
+            row = await self._database.fetchrow(
+                self._stream[backwards], stream, at, min(left, PAGE_EVENTS), PAGE_BYTES, snapshot, upto
+            )
             if row is None:
                 raise StreamNotFoundError(stream)
             if row["tombstoned"] or (row["deleted"] and not row["has_events"]):
                 raise StreamDeletedError(stream, tombstoned=row["tombstoned"])
             return row
 
-        row = await fetch(from_version, left, snapshot=since_snapshot)
+        row = await fetch(from_version, left, 0, snapshot=since_snapshot)
         version: int = row["version"]
         snapshot = snapshot_of(stream, row)
         ahead = _Ahead[Any]()
         try:
             while True:
+                left -= row["events"]
                 at = (row["lowest"] - 1 if backwards else row["highest"] + 1) if row["events"] else 0
-                there = at - row["floor"] if backwards else version - at + 1
-                left = min(left - row["events"], there)
-                if left > 0 and row["events"] > 0:
-                    ahead.start(fetch(at, left, snapshot=False))
+                if left > 0 and (at > row["floor"] if backwards else 0 < at <= version):
+                    ahead.start(fetch(at, left, 0 if backwards else version, snapshot=False))
                 metrics.EVENTS_READ.inc(row["events"])
                 yield StreamPage(row["frames"] or b"", row["events"], version, snapshot)
                 snapshot = None

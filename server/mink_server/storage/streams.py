@@ -43,6 +43,7 @@ class Streams:
     def __init__(self, database: Database, schema: str, removed: Callable[[], None]) -> None:
         self._database = database
         self._removed = removed
+        self._removals: set[asyncio.Task[Removal]] = set()
         self._info = statement("stream_info", schema)
         self._remove = statement("remove", schema)
         self._remove_events = statement("remove_events", schema)
@@ -75,7 +76,7 @@ class Streams:
             StreamDeletedError: It was deleted.
             InvalidRequestError: The stream has not come that far.
         """
-        return await self._remove_marked(stream, ANY, before, tombstone=False)
+        return await self._remove_whole(stream, ANY, before, tombstone=False)
 
     async def delete(self, stream: str, expected: int, *, tombstone: bool) -> Removal:
         """Removes all events of a stream and its snapshot, for good.
@@ -85,7 +86,14 @@ class Streams:
             StreamDeletedError: It was deleted already (a tombstone may be added).
             WrongExpectedVersionError: It is not as expected.
         """
-        return await self._remove_marked(stream, expected, None, tombstone=tombstone)
+        return await self._remove_whole(stream, expected, None, tombstone=tombstone)
+
+    async def _remove_whole(self, stream: str, expected: int, before: int | None, *, tombstone: bool) -> Removal:
+        """Removes to the end, whether the caller waits for it or not: what is marked must go."""
+        removal = asyncio.create_task(self._remove_marked(stream, expected, before, tombstone=tombstone))
+        self._removals.add(removal)
+        removal.add_done_callback(self._removals.discard)
+        return await asyncio.shield(removal)
 
     async def _remove_marked(self, stream: str, expected: int, before: int | None, *, tombstone: bool) -> Removal:
         async with self._database.connection() as connection:
@@ -102,6 +110,12 @@ class Streams:
             raise InvalidRequestError([FieldViolation("before_version", f"the stream is at version {version}")])
         self._removed()
         return Removal(await self._sweep(row["stream_id"], row["floor"]), version)
+
+    async def close(self) -> None:
+        """Gives up removals that are under way; the next start finishes them."""
+        for removal in self._removals:
+            removal.cancel()
+        await asyncio.gather(*self._removals, return_exceptions=True)
 
     async def _sweep(self, stream_id: int, floor: int) -> int:
         total = 0

@@ -11,7 +11,6 @@ from collections import deque
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-import asyncpg
 import structlog
 
 from mink_server.core.errors import (
@@ -23,7 +22,7 @@ from mink_server.core.errors import (
 )
 from mink_server.storage.batch import Batch, Waiting
 from mink_server.storage.database import Backoff, OwnConnection
-from mink_server.storage.errors import translate, unavailable
+from mink_server.storage.errors import DATABASE_ERRORS, translate, unavailable
 from mink_server.storage.statements import statement
 from mink_server.telemetry import metrics
 
@@ -39,7 +38,6 @@ MAX_BATCH_BYTES: Final = 4 * 1024 * 1024
 # Of more waiting appends than this, only half go into a batch. Postgres then has work while the callers of the other half are told
 # and send again; otherwise both sides would wait for each other in turn.
 _WHOLE: Final = 32
-_DATABASE_ERRORS: Final = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
 
 
 class Writer:
@@ -233,7 +231,7 @@ class Writer:
             try:
                 connection = await self._connection.get()
                 return await connection.fetchrow(self._query, *batch.arguments, timeout=max(end - time.monotonic(), 0.1))
-            except _DATABASE_ERRORS as error:
+            except DATABASE_ERRORS as error:
                 problem = unavailable(error)
                 if problem is None:
                     raise

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final
 
 import grpc
 from prometheus_client import Counter, Histogram
@@ -19,12 +19,13 @@ _LABELS: Final = ("grpc_type", "grpc_service", "grpc_method")
 _STARTED: Final = Counter("grpc_server_started", "Calls started.", _LABELS, registry=REGISTRY)
 _HANDLED: Final = Counter("grpc_server_handled", "Calls ended, by status code.", (*_LABELS, "grpc_code"), registry=REGISTRY)
 _SECONDS: Final = Histogram("grpc_server_handling_seconds", "Time from a call's start to its end.", _LABELS, registry=REGISTRY)
-_NAMES: Final = {code.value[0]: code.name for code in grpc.StatusCode}
+_NUMBERS: Final = {code.value[0]: code for code in grpc.StatusCode}
 
 
-def _camel(name: str) -> str:
-    """OK stays OK, NOT_FOUND becomes NotFound: the spelling that other languages' servers report."""
-    return name if name == "OK" else "".join(part.capitalize() for part in name.split("_"))
+def _camel(code: grpc.StatusCode | int) -> str:
+    """NOT_FOUND becomes NotFound: the spelling that other languages' servers report. The context gives a code or its number."""
+    name = (code if isinstance(code, grpc.StatusCode) else _NUMBERS.get(code, grpc.StatusCode.UNKNOWN)).name
+    return "".join(part.capitalize() for part in name.split("_"))
 
 
 class Metrics(grpc.aio.ServerInterceptor):
@@ -56,8 +57,7 @@ class Metrics(grpc.aio.ServerInterceptor):
                     code = "Canceled"
                     raise
                 except BaseException:
-                    # The aio context gives the number, whatever its annotation says.
-                    code = _camel(_NAMES.get(cast("int", context.code()), "UNKNOWN"))
+                    code = _camel(context.code())
                     raise
                 finally:
                     _HANDLED.labels(kind, service, method, code).inc()

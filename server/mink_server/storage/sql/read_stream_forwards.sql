@@ -5,6 +5,7 @@
 --   $3  events at most
 --   $4  bytes at most (the event that passes the bound is the last)
 --   $5  whether to begin after the newest snapshot, and to answer with it
+--   $6  the last version to read; 0: the newest
 --
 -- Answers with no row if the stream never was.
 select s.stream_id, s.floor, s.deleted, s.tombstoned, greatest(h.version, s.floor) as version, coalesce(h.version, 0) > s.floor as has_events,
@@ -16,19 +17,19 @@ left join lateral (
 ) as h on true
 left join {schema}.snapshots n on $5::boolean and n.stream_id = s.stream_id
 cross join lateral (
-    select greatest(case when $2 > 0 then $2 else 1 end, s.floor + 1, case when $5 then coalesce(n.version, 0) + 1 else 1 end) as first
+    select greatest(case when $2::bigint > 0 then $2 else 1 end, s.floor + 1, case when $5 then coalesce(n.version, 0) + 1 else 1 end) as first
 ) as b
 cross join lateral (
     select count(*)::bigint as events, min(e.version) as lowest, max(e.version) as highest,
         string_agg(e.envelope || e.payload, ''::bytea order by e.version) as frames
     from {schema}.events e
-    where e.stream_id = s.stream_id and e.version >= b.first and e.version > s.floor and e.version <= (
+    where e.stream_id = s.stream_id and e.version >= b.first and ($6::bigint = 0 or e.version <= $6) and e.version <= (
         select max(version) from (
             select version, sum(bytes) over (order by version rows unbounded preceding) - bytes as bytes_before
             from (
                 select e.version, octet_length(e.envelope) + octet_length(e.payload) as bytes
                 from {schema}.events e
-                where e.stream_id = s.stream_id and e.version >= b.first and e.version > s.floor
+                where e.stream_id = s.stream_id and e.version >= b.first and ($6::bigint = 0 or e.version <= $6)
                 order by e.version
                 limit $3
             ) as page
