@@ -158,8 +158,8 @@ class Migrations:
                     else:
                         await connection.execute(f"delete from {self._schema}.migrations where number = $1", migration.number)  # noqa: S608
                     log.info("migrated", direction=direction, number=migration.number, name=migration.name)
-            done = {m.number for m in todo}
-            return [m for m in await self._status(connection) if m.number in done]
+            now = {m.number: m for m in await self._status(connection)}
+            return [now[m.number] for m in todo]
         except DATABASE_ERRORS as error:
             if getattr(error, "sqlstate", None) == "42501":
                 raise SchemaError("the database user may not create the schema: grant it CREATE on the database") from error

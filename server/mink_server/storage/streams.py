@@ -12,6 +12,7 @@ from mink_server.core.errors import (
     FieldViolation,
     InvalidRequestError,
     MinkError,
+    RetryableError,
     StreamDeletedError,
     StreamNotFoundError,
     WrongExpectedVersionError,
@@ -92,8 +93,13 @@ class Streams:
         """Removes to the end, whether the caller waits for it or not: what is marked must go."""
         removal = asyncio.create_task(self._remove_marked(stream, expected, before, tombstone=tombstone))
         self._removals.add(removal)
-        removal.add_done_callback(self._removals.discard)
+        removal.add_done_callback(self._ended)
         return await asyncio.shield(removal)
+
+    def _ended(self, removal: asyncio.Task[Removal]) -> None:
+        self._removals.discard(removal)
+        if not removal.cancelled() and isinstance(error := removal.exception(), RetryableError):
+            log.warning("a removal was not made, or not to its end", why=str(error))
 
     async def _remove_marked(self, stream: str, expected: int, before: int | None, *, tombstone: bool) -> Removal:
         async with self._database.connection() as connection:
