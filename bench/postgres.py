@@ -1,4 +1,7 @@
-"""One Postgres 18 for the run, with stock settings, on a Unix socket. Mink and eventsourcing each get a database in it."""
+"""One Postgres 18 for the run, on a Unix socket. Mink and eventsourcing each get a database in it.
+
+Its settings are the stock ones, but for the size of its WAL.
+"""
 
 from __future__ import annotations
 
@@ -21,6 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 USER = "mink"
+# WAL that Postgres keeps and uses again, in megabytes.
+_WAL_MB = 1024
 
 
 @dataclass(frozen=True)
@@ -74,12 +79,21 @@ def postgres(folder: Path, log: Any) -> Iterator[Postgres]:
     initdb = [binaries() / "initdb", "-D", data, "-U", USER, "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"]
     subprocess.run([str(part) for part in initdb], check=True, timeout=60, **options)
     settings = ["listen_addresses=", f"unix_socket_directories={home}", "fsync=on", "synchronous_commit=on", "full_page_writes=on"]
+    settings += [f"min_wal_size={_WAL_MB}MB", f"max_wal_size={_WAL_MB * 2}MB"]
     command = [str(binaries() / "postgres"), "-D", str(data), *(part for setting in settings for part in ("-c", setting))]
     with running(command, stop=signal.SIGINT, **options) as process:
         server = Postgres(home, process.pid, "")
         wait_until(lambda: _answers(server), process, what="Postgres")
+        _make_wal_files(server)
         version = server.execute("SHOW server_version")[0][0]
         yield Postgres(home, process.pid, str(version))
+
+
+def _make_wal_files(server: Postgres) -> None:
+    """Write once as much as will be kept: on a database that has run for a while, WAL files are used again and not made anew."""
+    server.execute(f"CREATE TABLE filler AS SELECT repeat('x', 1000) AS t FROM generate_series(1, {_WAL_MB * 950})")
+    server.execute("DROP TABLE filler")
+    server.execute("CHECKPOINT")
 
 
 def _answers(server: Postgres) -> bool:

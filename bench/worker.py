@@ -5,6 +5,7 @@ Started by `clients.py`. It ends when its input ends, so it does not outlive the
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import sys
@@ -24,6 +25,9 @@ def main() -> None:
     os.dup2(2, 1)
     system, address, processes = json.loads(sys.argv[1])
     client = peers.client(system, address)
+    # Python's collector would stop every system's client for tens of milliseconds now and then, to look at what was imported.
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 50)
     print(json.dumps({"ready": os.getpid()}), file=answers)
     try:
         for line in sys.stdin:

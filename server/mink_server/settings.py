@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -33,6 +33,15 @@ def _schema(value: str) -> str:
     return value
 
 
+def _not_empty(value: Any) -> Any:
+    if isinstance(value, str) and not value:
+        raise ValueError("is empty: give it a value, or do not set it")
+    return value
+
+
+NotEmpty = BeforeValidator(_not_empty)
+
+
 def _setting(default: Any, name: str, description: str, **bounds: Any) -> Any:
     return Field(default=default, validation_alias=name, description=description, **bounds)
 
@@ -47,7 +56,7 @@ class Settings(BaseSettings):
     metrics_listen: Address = _setting("127.0.0.1:9090", "MINK_METRICS_LISTEN", "Where Prometheus finds /metrics.")
     insecure: bool = _setting(False, "MINK_INSECURE", "Serve other addresses than loopback although there is no TLS and no token.")
 
-    database_url: SecretStr | None = _setting(
+    database_url: Annotated[SecretStr | None, NotEmpty] = _setting(
         None, "DATABASE_URL", "Postgres, as postgresql://…; not set: an embedded Postgres 18."
     )
     database_schema: Annotated[str, AfterValidator(_schema)] = _setting("mink", "DATABASE_SCHEMA", "The schema that holds the log.")
@@ -56,7 +65,7 @@ class Settings(BaseSettings):
         8, "MINK_DATABASE_POOL", "Connections for reading, at most; one more is for writing and listening.", ge=1, le=500
     )
     database_timeout: float = _setting(
-        10.0, "MINK_DATABASE_TIMEOUT", "Seconds that a call waits while the database is away.", gt=0, le=300
+        8.0, "MINK_DATABASE_TIMEOUT", "Seconds that a call waits while the database is away.", gt=0, le=300
     )
     database_statement_cache: int = _setting(
         100,
@@ -65,7 +74,7 @@ class Settings(BaseSettings):
         ge=0,
         le=10_000,
     )
-    data_dir: Path | None = _setting(
+    data_dir: Annotated[Path | None, NotEmpty] = _setting(
         None, "MINK_DATA_DIR", "Where the embedded Postgres keeps its data; not set: .mink in this folder."
     )
 

@@ -215,11 +215,11 @@ async def test_more_events_than_an_append_takes(client: Client, marker: str) -> 
 
 
 async def test_a_message_over_grpcs_own_limit(client: Client, marker: str) -> None:
-    error = await failure(client.store.AppendToStream(to("A", event(binary=marker.encode() + bytes(9_000_000)))))
+    error = await failure(client.store.AppendToStream(to("A", event(binary=marker.encode() + bytes(17_000_000)))))
     assert error.code == grpc.StatusCode.RESOURCE_EXHAUSTED
     call = client.store.AppendSession()
     await call.write(
-        pb.AppendSessionRequest(appends=[pb.SessionAppend(request_id=1, to_stream=to("A", event(binary=bytes(9_000_000))))])
+        pb.AppendSessionRequest(appends=[pb.SessionAppend(request_id=1, to_stream=to("A", event(binary=bytes(17_000_000))))])
     )
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await call.read()

@@ -58,6 +58,11 @@ class Postgres:
         self._thread.join(10)
         self._loop.close()
 
+    def halt(self) -> None:
+        """Stops the server; the data stays."""
+        assert self.embedded is not None
+        self._do(self.embedded.stop())
+
     def execute(self, sql: str) -> None:
         """Runs SQL."""
 

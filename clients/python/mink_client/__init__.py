@@ -27,11 +27,8 @@ from mink_client.errors import (
     WrongExpectedVersion,
 )
 from mink_client.events import (
-    BACKWARDS,
-    FORWARDS,
     AppendManyResult,
     AppendResult,
-    Direction,
     NewEvent,
     RecordedEvent,
     StreamAppend,
@@ -45,8 +42,6 @@ from mink_client.subscription import Subscription
 
 __all__ = [
     "ANY",
-    "BACKWARDS",
-    "FORWARDS",
     "NO_STREAM",
     "STREAM_EXISTS",
     "AppendManyResult",
@@ -56,7 +51,6 @@ __all__ = [
     "DatabaseUnavailable",
     "DeadlineExceeded",
     "Diagnosis",
-    "Direction",
     "EventIdConflict",
     "EventTooLarge",
     "Expected",

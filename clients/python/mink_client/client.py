@@ -138,7 +138,7 @@ class Mink:
         stream: str,
         *,
         from_version: int = 0,
-        direction: Direction = Direction.FORWARDS,
+        backwards: bool = False,
         limit: int = 0,
         timeout: float | None = None,
     ) -> AsyncIterator[RecordedEvent]:
@@ -147,7 +147,7 @@ class Mink:
         Args:
             stream: The stream's name.
             from_version: The version to begin with, included. 0: the oldest forwards, the newest backwards.
-            direction: `FORWARDS` (oldest first) or `BACKWARDS`.
+            backwards: Newest first.
             limit: How many events at most. 0: all.
             timeout: Seconds that the server may take for each batch, with all retries; not given: the client's.
 
@@ -155,19 +155,19 @@ class Mink:
             StreamNotFound: No event was ever appended to the stream. Raised by the iteration.
             StreamDeleted: The stream was deleted.
         """
-        return self._stream_reading(stream, from_version, direction, limit, timeout).events()
+        return self._stream_reading(stream, from_version, backwards, limit, timeout).events()
 
     def read_stream_batches(
         self,
         stream: str,
         *,
         from_version: int = 0,
-        direction: Direction = Direction.FORWARDS,
+        backwards: bool = False,
         limit: int = 0,
         timeout: float | None = None,
     ) -> AsyncIterator[list[RecordedEvent]]:
         """The same as `read_stream`, in lists of as many events as the server sends at once; none is empty."""
-        return self._stream_reading(stream, from_version, direction, limit, timeout).batches()
+        return self._stream_reading(stream, from_version, backwards, limit, timeout).batches()
 
     def read_all(
         self,
@@ -236,7 +236,7 @@ class Mink:
             StreamNotFound: No event was ever appended to the stream.
             StreamDeleted: The stream was deleted.
         """
-        reading = self._stream_reading(stream, 0, Direction.FORWARDS, 0, timeout)
+        reading = self._stream_reading(stream, 0, False, 0, timeout)
         reading.since_snapshot = True
         events = await reading.everything()
         return reading.snapshot, events
@@ -481,9 +481,8 @@ class Mink:
     def _seconds(self, timeout: float | None) -> float:
         return self.timeout if timeout is None else timeout
 
-    def _stream_reading(
-        self, stream: str, from_version: int, direction: Direction, limit: int, timeout: float | None
-    ) -> StreamReading:
+    def _stream_reading(self, stream: str, from_version: int, backwards: bool, limit: int, timeout: float | None) -> StreamReading:
+        direction = Direction.BACKWARDS if backwards else Direction.FORWARDS
         return StreamReading(self._open(), stream, from_version, direction, limit, self._seconds(timeout))
 
     def _log_reading(

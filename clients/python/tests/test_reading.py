@@ -4,7 +4,7 @@ import grpc
 import pytest
 from mink.v1 import event_store_pb2 as es
 from mink.v1 import snapshots_pb2
-from mink_client import BACKWARDS, ClientClosed, DeadlineExceeded, Mink, StreamNotFound, Unavailable
+from mink_client import ClientClosed, DeadlineExceeded, Mink, StreamNotFound, Unavailable
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ async def test_a_reading_carries_on_after_the_last_event_seen(mink, log, breaks)
     log.breaks = breaks
     assert [e.version async for e in mink.read_stream("Order-1")] == list(range(1, 11))
     log.breaks = list(breaks)
-    assert [e.version async for e in mink.read_stream("Order-1", direction=BACKWARDS)] == list(range(10, 0, -1))
+    assert [e.version async for e in mink.read_stream("Order-1", backwards=True)] == list(range(10, 0, -1))
     log.breaks = list(breaks)
     assert [e.version async for e in mink.read_stream("Order-1", from_version=2, limit=7)] == list(range(2, 9))
     log.breaks = list(breaks)

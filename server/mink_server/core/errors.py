@@ -5,6 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from mink_server.core.expectations import ANY, NO_STREAM, STREAM_EXISTS
+
+_STATES = {ANY: "any", NO_STREAM: "no stream", STREAM_EXISTS: "that it exists"}
+
 
 class MinkError(Exception):
     """Something that a caller is told. Its text is for people and holds no payload, no SQL and no secret.
@@ -33,7 +37,8 @@ class WrongExpectedVersionError(MinkError):
         self.violations = violations
         first = violations[0]
         more = f" (and {len(violations) - 1} more)" if len(violations) > 1 else ""
-        super().__init__(f"stream {first.stream!r} is at version {first.actual}, which is not what was expected{more}")
+        expected = _STATES.get(first.expected) or f"version {first.expected}"
+        super().__init__(f"stream {first.stream!r} is at version {first.actual}, expected was {expected}{more}")
 
 
 class EventIdConflictError(MinkError):

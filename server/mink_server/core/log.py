@@ -40,8 +40,9 @@ class Reads(Protocol):
 
 
 class Events(Protocol):
-    """Events that follow each other without a hole, as finished bytes; `keys` are stream and type of each."""
+    """Events that follow each other from position `first` on, as finished bytes; `keys` are stream and type of each."""
 
+    first: int
     frames: list[bytes]
     keys: list[tuple[str, str]]
 

@@ -70,8 +70,8 @@ def stream_name(request: Any) -> str:
     return str(request.stream)
 
 
-def expectation(request: Any, problems: Problems, path: str = "") -> int:
-    """What a request expects of its stream."""
+def expectation(request: Any, problems: Problems, path: str = "", choices: str = _EXPECTATION_CHOICES) -> int:
+    """What a request expects of its stream; `choices` are told to one who says nothing."""
     kind = request.WhichOneof("expectation")
     if kind == "exact_version":
         if request.exact_version < 0:
@@ -79,7 +79,7 @@ def expectation(request: Any, problems: Problems, path: str = "") -> int:
         return int(request.exact_version)
     if kind == "state" and request.state in _STATES:
         return _STATES[request.state]
-    problems.add(path + "expectation", _EXPECTATION_CHOICES)
+    problems.add(path + "expectation", choices)
     return ANY
 
 

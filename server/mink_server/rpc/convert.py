@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from google.protobuf.timestamp_pb2 import Timestamp
 from mink.v1 import event_store_pb2 as pb
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from mink_server.core.limits import Limits
+
+
+_ROOM_BESIDE_STATE: Final = 16 * 1024
 
 
 def event_filter(request: Any, problems: Problems) -> EventFilter | None:
@@ -62,8 +65,10 @@ def snapshot_to_save(request: snapshots_pb2.SaveSnapshotRequest, bounds: Limits)
     elif kind == "json" and not is_json(state):
         problems.add("json", "must be one JSON text")
     metadata, size = metadata_of(problems, "metadata", request.metadata)
-    if size + len(state) > bounds.request_bytes:
-        raise RequestTooLargeError("the snapshot", size + len(state), bounds.request_bytes)
+    # It comes back in one message, which clients bound as they bound requests: there must be room for its name beside it.
+    limit = bounds.request_bytes - _ROOM_BESIDE_STATE
+    if size + len(state) > limit:
+        raise RequestTooLargeError("the snapshot", size + len(state), limit)
     problems.check()
     return Snapshot(request.stream, request.version, state, kind == "json", metadata or {})
 

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     Context = grpc.aio.ServicerContext[Any, Any]
 
 _DEFAULT_PAGE: Final = 100
+_DELETION_CHOICES: Final = "say what you expect: exact_version, or state ANY or STREAM_EXISTS"
+_LARGE_SNAPSHOT: Final = 1024 * 1024
 
 
 class EventStore:
@@ -78,7 +80,11 @@ class EventStore:
         )
         async for page in pages:
             snapshot = b"" if page.snapshot is None else block(b"\x12", convert.snapshot_message(page.snapshot).SerializeToString())
-            await context.write(b"".join((page.frames, snapshot, number(b"\x18", page.version))))
+            version = number(b"\x18", page.version)
+            if len(snapshot) > _LARGE_SNAPSHOT:  # with events in the same message it might be larger than clients take
+                await context.write(snapshot + version)
+                snapshot = b""
+            await context.write(b"".join((page.frames, snapshot, version)))
 
     async def ReadAll(self, request: pb.ReadAllRequest, context: Context) -> None:  # noqa: N802
         """See the proto."""
@@ -176,9 +182,9 @@ class EventStore:
         """See the proto."""
         problems = Problems()
         checks.check_name(problems, "stream", request.stream, limits.MAX_STREAM_NAME)
-        expected = checks.expectation(request, problems)
+        expected = checks.expectation(request, problems, choices=_DELETION_CHOICES)
         if expected in (NO_STREAM, 0) and not problems.violations:
-            problems.add("expectation", "a stream that is not there cannot be deleted: say ANY, STREAM_EXISTS or an exact_version")
+            problems.add("expectation", "a stream that is not there cannot be deleted; " + _DELETION_CHOICES)
         problems.check()
         removal = await self._log.streams.delete(request.stream, expected, tombstone=request.tombstone)
         return pb.DeleteStreamResponse(removed=removal.removed, version=removal.version)

@@ -28,8 +28,8 @@ _SERVICES: Final = tuple(
         (operations_pb2.DESCRIPTOR, "Operations"),
     )
 )
-# A request may be larger than its events: a session's message holds several appends. Beyond this, gRPC itself refuses.
-_ROOM_BESIDE_EVENTS: Final = 4 * 1024 * 1024
+# What is too large for an append, up to this many times, is told so with its size; beyond it, gRPC itself refuses the message.
+_TIMES_TOO_LARGE: Final = 4
 
 
 class GrpcServer:
@@ -59,7 +59,7 @@ class GrpcServer:
         self._drain = drain
         self._tail = log.tail
         options = [
-            ("grpc.max_receive_message_length", bounds.request_bytes + _ROOM_BESIDE_EVENTS),
+            ("grpc.max_receive_message_length", bounds.request_bytes * _TIMES_TOO_LARGE),
             ("grpc.so_reuseport", 0),  # a second server on the same address is told so
             ("grpc.keepalive_time_ms", 30_000),
             ("grpc.keepalive_timeout_ms", 10_000),

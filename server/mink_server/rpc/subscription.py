@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from mink_server.core.log import Events, Log
     from mink_server.rpc.drain import Drain
 
-_MESSAGE_BYTES: Final = 512 * 1024
+_MESSAGE_BYTES: Final = 256 * 1024
 # Tags of SubscribeAllResponse, then of the fields that its messages share.
 _EVENTS, _CAUGHT_UP, _FELL_BEHIND, _CHECKPOINT = b"\x0a", b"\x12", b"\x1a", b"\x22"
 
@@ -117,16 +117,19 @@ class Subscription:
                 raise ShuttingDownError
 
     async def _send_chunks(self, chunks: Sequence[Events]) -> None:
+        """Sends what passes, in messages that are bounded: a message ends with the event that passes the bound."""
         where = self._where
-        if where is None:
-            frames = [frame for chunk in chunks for frame in chunk.frames] if len(chunks) > 1 else chunks[0].frames
-        else:
-            frames = [
-                frame
-                for chunk in chunks
-                for frame, (stream, event_type) in zip(chunk.frames, chunk.keys, strict=True)
-                if where.matches(stream, event_type)
-            ]
+        frames: list[bytes] = []
+        size = 0
+        for chunk in chunks:
+            for position, (frame, key) in enumerate(zip(chunk.frames, chunk.keys, strict=True), chunk.first):
+                if where is None or where.matches(*key):
+                    frames.append(frame)
+                    size += len(frame)
+                    if size >= _MESSAGE_BYTES:
+                        self._position = position
+                        await self._send_events(b"".join(frames))
+                        frames, size = [], 0
         self._position = chunks[-1].last
         if frames:
             await self._send_events(b"".join(frames))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from mink_server.core.errors import MinkError
 from mink_server.core.log import Check
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
     from mink_server.storage.database import Database
     from mink_server.storage.migrations import Migrations
+
+_CHECK_SECONDS: Final = 3.0
 
 # outcome, message, recommendation
 Finding = tuple[str, str, str]
@@ -45,12 +48,14 @@ class Health:
 
     async def diagnose(self) -> list[Check]:
         """Checks the connection, the schema, the clock, settings and old transactions; one that fails does not end the others."""
-        checks = [await self._check("connection", self._connection), await self._check("schema", self._schema)]
+        checks = [await self._check("connection", self._connection)]
         if checks[0].outcome == "failed":
             return checks
+        checks.append(await self._check("schema", self._schema))
         try:
-            facts = await self._database.fetchrow(self._facts, time.time())
-        except MinkError as error:
+            async with asyncio.timeout(_CHECK_SECONDS):
+                facts = await self._database.fetchrow(self._facts, time.time())
+        except (MinkError, TimeoutError) as error:
             return [*checks, Check("settings", "failed", str(error), "see the check above", 0.0)]
         for component, judge in (
             ("clock", _clock),
@@ -65,9 +70,11 @@ class Health:
     async def _check(component: str, check: Callable[[], Awaitable[Finding]]) -> Check:
         started = time.perf_counter()
         try:
-            outcome, message, recommendation = await check()
-        except MinkError as error:
-            outcome, message, recommendation = "failed", str(error), "look at Postgres's log, and at DATABASE_URL"
+            async with asyncio.timeout(_CHECK_SECONDS):
+                outcome, message, recommendation = await check()
+        except (MinkError, TimeoutError) as error:
+            message = str(error) or f"no answer in {_CHECK_SECONDS:g} s"
+            outcome, recommendation = "failed", "look at Postgres's log, and at DATABASE_URL if it is set"
         return Check(component, outcome, message, recommendation, time.perf_counter() - started)
 
     async def _connection(self) -> Finding:

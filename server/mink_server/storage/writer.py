@@ -18,6 +18,7 @@ from mink_server.core.errors import (
     DatabaseUnavailableError,
     MinkError,
     OverloadedError,
+    RetryableError,
     ShuttingDownError,
 )
 from mink_server.storage.batch import Batch, Waiting
@@ -188,14 +189,25 @@ class Writer:
             log.warning(
                 "a batch failed as a whole; its appends are tried apart", error_type=type(error).__name__, appends=len(taken)
             )
-            return [part for waiting in taken for part in await self._write([waiting])]
+            return await self._write_apart(taken)
         metrics.BATCH_SECONDS.observe(time.perf_counter() - started)
         metrics.BATCH_APPENDS.observe(len(taken))
         return [(taken, batch, answer)]
 
+    async def _write_apart(self, taken: Sequence[Waiting]) -> _Written:
+        written: _Written = []
+        for number, waiting in enumerate(taken):
+            part = await self._write([waiting])
+            written += part
+            if isinstance(part[0][2], RetryableError):  # the database has left: none of the rest would come through
+                return written + _failed(taken[number + 1 :], part[0][2])
+        return written
+
     def _answer(self, written: _Written) -> None:
         """Gives the events to the tail, and each append its outcome."""
         for taken, batch, answer in written:
+            if isinstance(answer, DatabaseUnavailableError):
+                self._give_up_waiting(answer)
             if isinstance(answer, MinkError):
                 results: Sequence[AppendResult | MinkError] = [answer] * len(taken)
             else:
@@ -215,6 +227,14 @@ class Writer:
                 outcomes[outcome] = outcomes.get(outcome, 0) + 1
             for outcome, count in outcomes.items():
                 metrics.APPENDS.labels(outcome).inc(count)
+
+    def _give_up_waiting(self, error: DatabaseUnavailableError) -> None:
+        """Fails all that waits: it has waited for the database as long as the batch that was given up."""
+        waiting = list(self._waiting)
+        self._waiting.clear()
+        self._waiting_bytes = 0
+        for one in waiting:
+            one.append.finish(error)
 
     async def _call(self, batch: Batch) -> Any:
         """Sends a batch until its outcome is known.

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from mink_client import Direction, StreamInfo
+from mink_client import StreamInfo
 from mink_client.cli import options, output
 from mink_client.cli.command import command
 from mink_client.cli.event_writer import EventWriter
@@ -81,9 +81,8 @@ async def _events(
     limit: options.Limit = 0,
 ) -> None:
     """Show the events of a stream. With --output json: one object a line."""
-    direction = Direction.BACKWARDS if backwards else Direction.FORWARDS
     async with session.connect() as mink:
-        batches = mink.read_stream_batches(stream, from_version=from_version, direction=direction, limit=limit)
+        batches = mink.read_stream_batches(stream, from_version=from_version, backwards=backwards, limit=limit)
         with EventWriter(session) as writer:
             async for batch in batches:
                 writer.add(batch)
