@@ -135,14 +135,16 @@ class Writer:
         written: _Written | None = None
         while True:
             taken = self._take()
-            if taken:
+            if written is None and taken:
+                written = await self._write(taken)
+            elif written is not None and taken:
                 call = asyncio.create_task(self._write(taken))
                 await asyncio.sleep(0)  # lets the call go out
-            if written is not None:
+                self._answer(written)
+                written = await call
+            elif written is not None:
                 self._answer(written)
                 written = None
-            if taken:
-                written = await _outcome(call)
             elif not self._waiting:
                 self._wake.clear()
                 self._idle.set()
@@ -173,13 +175,15 @@ class Writer:
         return taken
 
     async def _write(self, taken: Sequence[Waiting]) -> _Written:
-        """Writes a batch. Does not raise: what fails is the outcome of its appends."""
-        batch = Batch(taken, time.time_ns() // 1000 * 1000, self._server, self._tail.head)
+        """Writes a batch. Does not raise, unless it is cancelled: what fails is the outcome of its appends."""
         started = time.perf_counter()
         try:
+            batch = Batch(taken, time.time_ns() // 1000 * 1000, self._server, self._tail.head)
             answer = await self._call(batch)
         except asyncio.CancelledError:
-            return _failed(taken, ShuttingDownError())
+            for waiting in taken:
+                waiting.append.finish(ShuttingDownError())
+            raise
         except DatabaseUnavailableError as error:
             return _failed(taken, error)
         except Exception as error:  # noqa: BLE001 - whatever it is, these appends have failed and the writer goes on
@@ -267,15 +271,3 @@ _Written = list[tuple[Sequence[Waiting], Batch | None, Any]]
 
 def _failed(taken: Sequence[Waiting], error: MinkError) -> _Written:
     return [(taken, None, error)]
-
-
-async def _outcome(call: asyncio.Task[_Written]) -> _Written:
-    """What a call came to. If the writer is cancelled meanwhile, so is the call, and its appends are told."""
-    try:
-        return await asyncio.shield(call)
-    except asyncio.CancelledError:
-        call.cancel()
-        for taken, _, _ in await call:
-            for waiting in taken:
-                waiting.append.finish(ShuttingDownError())
-        raise

@@ -148,14 +148,15 @@ class EventStoreServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def TruncateStream(self, request, context):
-        """Removes the events of a stream before a version, for good.
+        """Removes the events of a stream before a version, for good. Their ids go with them: an append that is sent again after its events
+        were removed is no replay, and is judged by its expectation alone.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DeleteStream(self, request, context):
-        """Removes all events of a stream and its snapshot, for good.
+        """Removes all events of a stream and its snapshot, for good. Their ids go with them, as with TruncateStream.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -73,13 +73,15 @@ class EventStoreStub:
         mink.v1.event_store_pb2.TruncateStreamRequest,
         mink.v1.event_store_pb2.TruncateStreamResponse,
     ]
-    """Removes the events of a stream before a version, for good."""
+    """Removes the events of a stream before a version, for good. Their ids go with them: an append that is sent again after its events
+    were removed is no replay, and is judged by its expectation alone.
+    """
 
     DeleteStream: grpc.UnaryUnaryMultiCallable[
         mink.v1.event_store_pb2.DeleteStreamRequest,
         mink.v1.event_store_pb2.DeleteStreamResponse,
     ]
-    """Removes all events of a stream and its snapshot, for good."""
+    """Removes all events of a stream and its snapshot, for good. Their ids go with them, as with TruncateStream."""
 
 class EventStoreAsyncStub:
     """Appends events to streams and reads them back, by stream or as one log."""
@@ -136,13 +138,15 @@ class EventStoreAsyncStub:
         mink.v1.event_store_pb2.TruncateStreamRequest,
         mink.v1.event_store_pb2.TruncateStreamResponse,
     ]
-    """Removes the events of a stream before a version, for good."""
+    """Removes the events of a stream before a version, for good. Their ids go with them: an append that is sent again after its events
+    were removed is no replay, and is judged by its expectation alone.
+    """
 
     DeleteStream: grpc.aio.UnaryUnaryMultiCallable[
         mink.v1.event_store_pb2.DeleteStreamRequest,
         mink.v1.event_store_pb2.DeleteStreamResponse,
     ]
-    """Removes all events of a stream and its snapshot, for good."""
+    """Removes all events of a stream and its snapshot, for good. Their ids go with them, as with TruncateStream."""
 
 class EventStoreServicer(metaclass=abc.ABCMeta):
     """Appends events to streams and reads them back, by stream or as one log."""
@@ -217,7 +221,9 @@ class EventStoreServicer(metaclass=abc.ABCMeta):
         request: mink.v1.event_store_pb2.TruncateStreamRequest,
         context: _ServicerContext,
     ) -> typing.Union[mink.v1.event_store_pb2.TruncateStreamResponse, collections.abc.Awaitable[mink.v1.event_store_pb2.TruncateStreamResponse]]:
-        """Removes the events of a stream before a version, for good."""
+        """Removes the events of a stream before a version, for good. Their ids go with them: an append that is sent again after its events
+        were removed is no replay, and is judged by its expectation alone.
+        """
 
     @abc.abstractmethod
     def DeleteStream(
@@ -225,6 +231,6 @@ class EventStoreServicer(metaclass=abc.ABCMeta):
         request: mink.v1.event_store_pb2.DeleteStreamRequest,
         context: _ServicerContext,
     ) -> typing.Union[mink.v1.event_store_pb2.DeleteStreamResponse, collections.abc.Awaitable[mink.v1.event_store_pb2.DeleteStreamResponse]]:
-        """Removes all events of a stream and its snapshot, for good."""
+        """Removes all events of a stream and its snapshot, for good. Their ids go with them, as with TruncateStream."""
 
 def add_EventStoreServicer_to_server(servicer: EventStoreServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...
