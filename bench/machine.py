@@ -66,10 +66,10 @@ def describe(folder: Path, load_before: tuple[float, float, float], postgres: st
         ("date", time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime())),
         ("processor", f"{cpu_model()}, {os.cpu_count()} cores, {psutil.virtual_memory().total / 2**30:.0f} GiB"),
         ("load average before", " ".join(f"{load:.2f}" for load in load_before)),
-        ("system", f"{platform.system()} {platform.release()}, Python {platform.python_version()}"),
+        ("system", f"{platform.system()} {platform.release().partition('-')[0]}, Python {platform.python_version()}"),
         ("disk", f"{file_system(folder)}, fdatasync of 8 KiB p50 {p50:.2f} ms, p99 {p99:.2f} ms"),
         ("Mink", f"{package('mink-server')} at {commit()}, grpcio {package('grpcio')}, asyncpg {package('asyncpg')}"),
-        ("Postgres", f"{postgres}, stock settings (fsync on)"),
+        ("Postgres", f"{postgres}, stock settings but for 1 GB of WAL files, made beforehand (fsync on)"),
         ("UmaDB", package("umadb")),
         ("eventsourcing", f"{package('eventsourcing')}, psycopg {package('psycopg')} ({psycopg.pq.__impl__} implementation)"),
     ]

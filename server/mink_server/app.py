@@ -95,7 +95,7 @@ class App:
             await migrations.check()
 
         reader = Reader(self._database, schema)
-        tail = Tail(self._database, schema, max_bytes=settings.tail_bytes)
+        tail = Tail(self._database, schema, reader, max_bytes=settings.tail_bytes)
         self._running.push_async_callback(tail.close)
         tail.start(await reader.head())
         connection = OwnConnection(self._database, "writer")

@@ -35,7 +35,7 @@ class StoredLog:
         self.database = database
         self.schema = schema
         self.reader = Reader(database, schema)
-        self.tail = Tail(database, schema)
+        self.tail = Tail(database, schema, self.reader)
         self.connection = OwnConnection(database, "writer")
         server = uuid7()
         self.listener = Listener(self.connection, schema, server, self.tail, self.reader)

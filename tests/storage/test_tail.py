@@ -174,7 +174,7 @@ def commit(tail: Tail, made: Chunk) -> None:
 
 
 async def own_tail(log: StoredLog, max_bytes: int) -> Tail:
-    tail = Tail(log.database, log.schema, max_bytes=max_bytes)
+    tail = Tail(log.database, log.schema, log.reader, max_bytes=max_bytes)
     tail.start(Head(0, "id"))
     return tail
 

@@ -25,7 +25,7 @@ async def test_appends_end_together_when_the_database_stays_away(own_postgres: P
     await Migrations(database, "mink").up()
     log = StoredLog(database, "mink")
     log.reader = Reader(database, "mink")
-    log.tail = Tail(database, "mink")
+    log.tail = Tail(database, "mink", log.reader)
     log.connection = OwnConnection(database, "writer")
     log.writer = Writer(log.connection, "mink", uuid7(), log.tail, timeout=1)
     log.tail.start(await log.reader.head())

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
-from mink_server.core.errors import MinkError
 from mink_server.storage.database import Backoff
-from mink_server.storage.errors import DATABASE_ERRORS
+from mink_server.storage.errors import translate
 from mink_server.storage.statements import channel
 
 if TYPE_CHECKING:
@@ -75,8 +74,8 @@ class Listener:
                 with suppress(TimeoutError):
                     async with asyncio.timeout(_LOOK_EVERY):
                         await self._lost.wait()
-            except (MinkError, *DATABASE_ERRORS) as error:
-                log.debug("cannot listen", error_type=type(error).__name__)
+            except Exception as error:  # noqa: BLE001 - whatever it is, what others commit must be heard of again
+                log.debug("cannot listen", why=str(translate(error)))
                 await backoff.wait()
 
     def _heard(self, _connection: Any, _pid: int, _channel: str, payload: Any) -> None:

@@ -14,15 +14,18 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
-from mink_server.core.errors import DatabaseUnavailableError, MinkError
-from mink_server.core.reading import Head
+from mink_server.core.errors import DatabaseUnavailableError
 from mink_server.storage.batch import Chunk
 from mink_server.storage.database import Backoff, Database
+from mink_server.storage.errors import translate
 from mink_server.storage.statements import statement
 from mink_server.telemetry import metrics
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from mink_server.core.reading import Head
+    from mink_server.storage.reader import Reader
 
 log = structlog.get_logger(__name__)
 
@@ -36,13 +39,14 @@ class Tail:
     Args:
         database: Where the log is.
         schema: The schema that it is in.
+        reader: Who reads the head.
         max_bytes: Bytes of events kept.
     """
 
-    def __init__(self, database: Database, schema: str, *, max_bytes: int = 32 * 1024 * 1024) -> None:
+    def __init__(self, database: Database, schema: str, reader: Reader, *, max_bytes: int = 32 * 1024 * 1024) -> None:
         self._database = database
         self._read = statement("read_tail", schema)
-        self._read_head = statement("read_head", schema)
+        self._reader = reader
         self._max_bytes = max_bytes
         self._chunks: deque[tuple[Chunk, int]] = deque()
         self._bytes = 0
@@ -201,12 +205,11 @@ class Tail:
             self._fetch.clear()
             try:
                 if self._suspect is not None:
-                    row = await self._database.fetchrow(self._read_head)
-                    self._restart(Head(row["head"], row["log_id"]), self._suspect)
+                    self._restart(await self._reader.head(), self._suspect)
                 await self._read_missing()
                 backoff = Backoff()
-            except MinkError as error:
-                log.warning("the tail could not be read and is tried again", why=str(error))
+            except Exception as error:  # noqa: BLE001 - whatever it is, subscribers must not wait for ever
+                log.warning("the tail could not be read and is tried again", why=str(translate(error)))
                 self._fetch.set()
                 await backoff.wait()
 

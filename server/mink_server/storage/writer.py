@@ -210,27 +210,36 @@ class Writer:
     def _answer(self, written: _Written) -> None:
         """Gives the events to the tail, and each append its outcome."""
         for taken, batch, answer in written:
-            if isinstance(answer, DatabaseUnavailableError):
-                self._give_up_waiting(answer)
-            if isinstance(answer, MinkError):
-                results: Sequence[AppendResult | MinkError] = [answer] * len(taken)
-            else:
-                assert batch is not None
-                results, chunk = batch.outcomes(answer)
-                if chunk is not None:
-                    self._tail.committed(chunk, batch.sent_at)
-                    metrics.EVENTS_APPENDED.inc(len(chunk.frames))
-                # What a lost answer told nobody of: its batch, sent again, consists of replays.
-                self._tail.announce(answer["head"])
-            now = time.perf_counter()
-            outcomes: dict[str, int] = {}
-            for waiting, result in zip(taken, results, strict=True):
-                waiting.append.finish(result)
-                metrics.APPEND_SECONDS.observe(now - waiting.arrived)
-                outcome = result.reason if isinstance(result, MinkError) else "replayed" if result.replayed else "appended"
-                outcomes[outcome] = outcomes.get(outcome, 0) + 1
-            for outcome, count in outcomes.items():
-                metrics.APPENDS.labels(outcome).inc(count)
+            try:
+                self._answer_batch(taken, batch, answer)
+            except Exception as error:
+                log.exception("a batch could not be answered")
+                for waiting in taken:
+                    if waiting.append.outcome is None:
+                        waiting.append.finish(translate(error))
+
+    def _answer_batch(self, taken: Sequence[Waiting], batch: Batch | None, answer: Any) -> None:
+        if isinstance(answer, DatabaseUnavailableError):
+            self._give_up_waiting(answer)
+        if isinstance(answer, MinkError):
+            results: Sequence[AppendResult | MinkError] = [answer] * len(taken)
+        else:
+            assert batch is not None
+            results, chunk = batch.outcomes(answer)
+            if chunk is not None:
+                self._tail.committed(chunk, batch.sent_at)
+                metrics.EVENTS_APPENDED.inc(len(chunk.frames))
+            # What a lost answer told nobody of: its batch, sent again, consists of replays.
+            self._tail.announce(answer["head"])
+        now = time.perf_counter()
+        outcomes: dict[str, int] = {}
+        for waiting, result in zip(taken, results, strict=True):
+            waiting.append.finish(result)
+            metrics.APPEND_SECONDS.observe(now - waiting.arrived)
+            outcome = result.reason if isinstance(result, MinkError) else "replayed" if result.replayed else "appended"
+            outcomes[outcome] = outcomes.get(outcome, 0) + 1
+        for outcome, count in outcomes.items():
+            metrics.APPENDS.labels(outcome).inc(count)
 
     def _give_up_waiting(self, error: DatabaseUnavailableError) -> None:
         """Fails all that waits: it has waited for the database as long as the batch that was given up."""
