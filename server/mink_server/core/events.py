@@ -79,16 +79,6 @@ class Append:
     outcome: AppendResult | MinkError | None = field(default=None)
     abandoned: bool = False
 
-    @property
-    def size(self) -> int:
-        """The bytes of its events."""
-        return sum(event.size for write in self.writes for event in write.events)
-
-    @property
-    def event_count(self) -> int:
-        """How many events it has."""
-        return sum(len(write.events) for write in self.writes)
-
     def finish(self, outcome: AppendResult | MinkError) -> None:
         """Says what became of it, and tells the caller."""
         self.outcome = outcome

@@ -191,7 +191,7 @@ class Tail:
         self._chunks.append((chunk, size))
         self._bytes += size
         self.head = chunk.last
-        # Every event costs some bytes beside its frame; the bound counts them.
+        # A chunk costs some memory beside its frames, so the number of chunks is bounded, too.
         while self._bytes > self._max_bytes or len(self._chunks) > 100_000:
             self._bytes -= self._chunks.popleft()[1]
         metrics.HEAD.set(self.head)
