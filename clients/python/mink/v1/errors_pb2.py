@@ -26,15 +26,15 @@ from google.protobuf import any_pb2 as google_dot_protobuf_dot_any__pb2
 from mink.v1 import expectation_pb2 as mink_dot_v1_dot_expectation__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14mink/v1/errors.proto\x12\x07mink.v1\x1a\x19google/protobuf/any.proto\x1a\x19mink/v1/expectation.proto\"I\n\x14WrongExpectedVersion\x12\x31\n\nviolations\x18\x01 \x03(\x0b\x32\x1d.mink.v1.ExpectationViolation\"\x8f\x01\n\x14\x45xpectationViolation\x12\x0e\n\x06stream\x18\x01 \x01(\t\x12\'\n\x05state\x18\x02 \x01(\x0e\x32\x16.mink.v1.ExpectedStateH\x00\x12\x17\n\rexact_version\x18\x03 \x01(\x03H\x00\x12\x16\n\x0e\x61\x63tual_version\x18\x04 \x01(\x03\x42\r\n\x0b\x65xpectation\"#\n\x0f\x45ventIdConflict\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\"?\n\rPositionAhead\x12\x10\n\x08position\x18\x01 \x01(\x03\x12\x0c\n\x04head\x18\x02 \x01(\x03\x12\x0e\n\x06log_id\x18\x03 \x01(\t\"4\n\tSizeLimit\x12\x12\n\nsize_bytes\x18\x01 \x01(\x03\x12\x13\n\x0blimit_bytes\x18\x02 \x01(\x03\"O\n\x07\x46\x61ilure\x12\x0c\n\x04\x63ode\x18\x01 \x01(\x05\x12\x0f\n\x07message\x18\x02 \x01(\t\x12%\n\x07\x64\x65tails\x18\x03 \x03(\x0b\x32\x14.google.protobuf.Any*\x86\x03\n\x0b\x45rrorReason\x12\x1c\n\x18\x45RROR_REASON_UNSPECIFIED\x10\x00\x12\x1a\n\x16WRONG_EXPECTED_VERSION\x10\x01\x12\x15\n\x11\x45VENT_ID_CONFLICT\x10\x02\x12\x14\n\x10STREAM_NOT_FOUND\x10\x03\x12\x12\n\x0eSTREAM_DELETED\x10\x04\x12\x16\n\x12SNAPSHOT_NOT_FOUND\x10\x05\x12\x18\n\x14PROJECTION_NOT_FOUND\x10\x06\x12\x13\n\x0fINVALID_REQUEST\x10\x07\x12\x12\n\x0ePOSITION_AHEAD\x10\x08\x12\x13\n\x0f\x45VENT_TOO_LARGE\x10\t\x12\x15\n\x11REQUEST_TOO_LARGE\x10\n\x12\x13\n\x0fUNAUTHENTICATED\x10\x0b\x12\x15\n\x11PERMISSION_DENIED\x10\x0c\x12\x18\n\x14\x44\x41TABASE_UNAVAILABLE\x10\r\x12\x11\n\rSHUTTING_DOWN\x10\x0e\x12\x0e\n\nOVERLOADED\x10\x0f\x12\x0c\n\x08INTERNAL\x10\x10\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14mink/v1/errors.proto\x12\x07mink.v1\x1a\x19google/protobuf/any.proto\x1a\x19mink/v1/expectation.proto\"I\n\x14WrongExpectedVersion\x12\x31\n\nviolations\x18\x01 \x03(\x0b\x32\x1d.mink.v1.ExpectationViolation\"\x8f\x01\n\x14\x45xpectationViolation\x12\x0e\n\x06stream\x18\x01 \x01(\t\x12\'\n\x05state\x18\x02 \x01(\x0e\x32\x16.mink.v1.ExpectedStateH\x00\x12\x17\n\rexact_version\x18\x03 \x01(\x03H\x00\x12\x16\n\x0e\x61\x63tual_version\x18\x04 \x01(\x03\x42\r\n\x0b\x65xpectation\"#\n\x0f\x45ventIdConflict\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\"?\n\rPositionAhead\x12\x10\n\x08position\x18\x01 \x01(\x03\x12\x0c\n\x04head\x18\x02 \x01(\x03\x12\x0e\n\x06log_id\x18\x03 \x01(\t\".\n\x0e\x41\x63\x63\x65ssRequired\x12\x0c\n\x04role\x18\x01 \x01(\t\x12\x0e\n\x06stream\x18\x02 \x01(\t\"4\n\tSizeLimit\x12\x12\n\nsize_bytes\x18\x01 \x01(\x03\x12\x13\n\x0blimit_bytes\x18\x02 \x01(\x03\"O\n\x07\x46\x61ilure\x12\x0c\n\x04\x63ode\x18\x01 \x01(\x05\x12\x0f\n\x07message\x18\x02 \x01(\t\x12%\n\x07\x64\x65tails\x18\x03 \x03(\x0b\x32\x14.google.protobuf.Any*\x86\x03\n\x0b\x45rrorReason\x12\x1c\n\x18\x45RROR_REASON_UNSPECIFIED\x10\x00\x12\x1a\n\x16WRONG_EXPECTED_VERSION\x10\x01\x12\x15\n\x11\x45VENT_ID_CONFLICT\x10\x02\x12\x14\n\x10STREAM_NOT_FOUND\x10\x03\x12\x12\n\x0eSTREAM_DELETED\x10\x04\x12\x16\n\x12SNAPSHOT_NOT_FOUND\x10\x05\x12\x18\n\x14PROJECTION_NOT_FOUND\x10\x06\x12\x13\n\x0fINVALID_REQUEST\x10\x07\x12\x12\n\x0ePOSITION_AHEAD\x10\x08\x12\x13\n\x0f\x45VENT_TOO_LARGE\x10\t\x12\x15\n\x11REQUEST_TOO_LARGE\x10\n\x12\x13\n\x0fUNAUTHENTICATED\x10\x0b\x12\x15\n\x11PERMISSION_DENIED\x10\x0c\x12\x18\n\x14\x44\x41TABASE_UNAVAILABLE\x10\r\x12\x11\n\rSHUTTING_DOWN\x10\x0e\x12\x0e\n\nOVERLOADED\x10\x0f\x12\x0c\n\x08INTERNAL\x10\x10\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'mink.v1.errors_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_ERRORREASON']._serialized_start=546
-  _globals['_ERRORREASON']._serialized_end=936
+  _globals['_ERRORREASON']._serialized_start=594
+  _globals['_ERRORREASON']._serialized_end=984
   _globals['_WRONGEXPECTEDVERSION']._serialized_start=87
   _globals['_WRONGEXPECTEDVERSION']._serialized_end=160
   _globals['_EXPECTATIONVIOLATION']._serialized_start=163
@@ -43,8 +43,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_EVENTIDCONFLICT']._serialized_end=343
   _globals['_POSITIONAHEAD']._serialized_start=345
   _globals['_POSITIONAHEAD']._serialized_end=408
-  _globals['_SIZELIMIT']._serialized_start=410
-  _globals['_SIZELIMIT']._serialized_end=462
-  _globals['_FAILURE']._serialized_start=464
-  _globals['_FAILURE']._serialized_end=543
+  _globals['_ACCESSREQUIRED']._serialized_start=410
+  _globals['_ACCESSREQUIRED']._serialized_end=456
+  _globals['_SIZELIMIT']._serialized_start=458
+  _globals['_SIZELIMIT']._serialized_end=510
+  _globals['_FAILURE']._serialized_start=512
+  _globals['_FAILURE']._serialized_end=591
 # @@protoc_insertion_point(module_scope)

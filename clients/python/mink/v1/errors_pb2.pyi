@@ -77,11 +77,11 @@ class _ErrorReasonEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._En
     Example: 100 events of 100 kB where the limit is 4 MiB.
     """
     UNAUTHENTICATED: _ErrorReason.ValueType  # 11
-    """The caller did not say who it is, or could not prove it. Status UNAUTHENTICATED.
+    """The caller did not say who it is, or could not prove it. Status UNAUTHENTICATED, detail AccessRequired.
     Example: a call without a token to a server that has tokens.
     """
     PERMISSION_DENIED: _ErrorReason.ValueType  # 12
-    """The caller may not do this. Status PERMISSION_DENIED.
+    """The caller may not do this. Status PERMISSION_DENIED, detail AccessRequired.
     Example: DeleteStream with a token that may only read.
     """
     DATABASE_UNAVAILABLE: _ErrorReason.ValueType  # 13
@@ -90,8 +90,9 @@ class _ErrorReasonEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._En
     Example: Postgres is restarting.
     """
     SHUTTING_DOWN: _ErrorReason.ValueType  # 14
-    """This server is about to stop. Status UNAVAILABLE, detail google.rpc.RetryInfo. Another server may serve the retry.
-    Example: a subscription during a rolling update.
+    """This server is about to stop, or ends a long call so that it can begin anew elsewhere. Status UNAVAILABLE, detail
+    google.rpc.RetryInfo. Another server may serve the retry.
+    Example: a subscription during a rolling update, or one that has reached the age that the server gives to connections.
     """
     OVERLOADED: _ErrorReason.ValueType  # 15
     """The server has as much work waiting as it lets in. Status RESOURCE_EXHAUSTED, detail google.rpc.RetryInfo.
@@ -150,11 +151,11 @@ REQUEST_TOO_LARGE: ErrorReason.ValueType  # 10
 Example: 100 events of 100 kB where the limit is 4 MiB.
 """
 UNAUTHENTICATED: ErrorReason.ValueType  # 11
-"""The caller did not say who it is, or could not prove it. Status UNAUTHENTICATED.
+"""The caller did not say who it is, or could not prove it. Status UNAUTHENTICATED, detail AccessRequired.
 Example: a call without a token to a server that has tokens.
 """
 PERMISSION_DENIED: ErrorReason.ValueType  # 12
-"""The caller may not do this. Status PERMISSION_DENIED.
+"""The caller may not do this. Status PERMISSION_DENIED, detail AccessRequired.
 Example: DeleteStream with a token that may only read.
 """
 DATABASE_UNAVAILABLE: ErrorReason.ValueType  # 13
@@ -163,8 +164,9 @@ The outcome of an append is then unknown; sending it again with the same event i
 Example: Postgres is restarting.
 """
 SHUTTING_DOWN: ErrorReason.ValueType  # 14
-"""This server is about to stop. Status UNAVAILABLE, detail google.rpc.RetryInfo. Another server may serve the retry.
-Example: a subscription during a rolling update.
+"""This server is about to stop, or ends a long call so that it can begin anew elsewhere. Status UNAVAILABLE, detail
+google.rpc.RetryInfo. Another server may serve the retry.
+Example: a subscription during a rolling update, or one that has reached the age that the server gives to connections.
 """
 OVERLOADED: ErrorReason.ValueType  # 15
 """The server has as much work waiting as it lets in. Status RESOURCE_EXHAUSTED, detail google.rpc.RetryInfo.
@@ -271,6 +273,28 @@ class PositionAhead(google.protobuf.message.Message):
     def ClearField(self, field_name: typing.Literal["head", b"head", "log_id", b"log_id", "position", b"position"]) -> None: ...
 
 global___PositionAhead = PositionAhead
+
+@typing.final
+class AccessRequired(google.protobuf.message.Message):
+    """What a caller would have needed."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    ROLE_FIELD_NUMBER: builtins.int
+    STREAM_FIELD_NUMBER: builtins.int
+    role: builtins.str
+    """The role: read, append, manage or admin."""
+    stream: builtins.str
+    """The stream that lies outside of what the caller may reach; empty if it is the role that is missing."""
+    def __init__(
+        self,
+        *,
+        role: builtins.str = ...,
+        stream: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["role", b"role", "stream", b"stream"]) -> None: ...
+
+global___AccessRequired = AccessRequired
 
 @typing.final
 class SizeLimit(google.protobuf.message.Message):

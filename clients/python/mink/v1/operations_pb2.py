@@ -26,7 +26,7 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18mink/v1/operations.proto\x12\x07mink.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\")\n\x14GetStatisticsRequest\x12\x11\n\ttop_types\x18\x01 \x01(\x05\"\xa0\x01\n\x15GetStatisticsResponse\x12\x0e\n\x06log_id\x18\x01 \x01(\t\x12\x0c\n\x04head\x18\x02 \x01(\x03\x12\x0e\n\x06\x65vents\x18\x03 \x01(\x03\x12\x0f\n\x07streams\x18\x04 \x01(\x03\x12\r\n\x05types\x18\x05 \x01(\x03\x12%\n\ttop_types\x18\x06 \x03(\x0b\x32\x12.mink.v1.TypeCount\x12\x12\n\nsize_bytes\x18\x07 \x01(\x03\")\n\tTypeCount\x12\x0c\n\x04type\x18\x01 \x01(\t\x12\x0e\n\x06\x65vents\x18\x02 \x01(\x03\"\x11\n\x0f\x44iagnoseRequest\"{\n\x10\x44iagnoseResponse\x12\x1e\n\x06\x63hecks\x18\x01 \x03(\x0b\x32\x0e.mink.v1.Check\x12\x16\n\x0eserver_version\x18\x02 \x01(\t\x12/\n\x0bserver_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xda\x01\n\x05\x43heck\x12\x11\n\tcomponent\x18\x01 \x01(\t\x12\'\n\x07outcome\x18\x02 \x01(\x0e\x32\x16.mink.v1.Check.Outcome\x12\x0f\n\x07message\x18\x03 \x01(\t\x12\x16\n\x0erecommendation\x18\x04 \x01(\t\x12\'\n\x04took\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\"C\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x06\n\x02OK\x10\x01\x12\x0b\n\x07WARNING\x10\x02\x12\n\n\x06\x46\x41ILED\x10\x03\x32\x9d\x01\n\nOperations\x12N\n\rGetStatistics\x12\x1d.mink.v1.GetStatisticsRequest\x1a\x1e.mink.v1.GetStatisticsResponse\x12?\n\x08\x44iagnose\x12\x18.mink.v1.DiagnoseRequest\x1a\x19.mink.v1.DiagnoseResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18mink/v1/operations.proto\x12\x07mink.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\")\n\x14GetStatisticsRequest\x12\x11\n\ttop_types\x18\x01 \x01(\x05\"\xa0\x01\n\x15GetStatisticsResponse\x12\x0e\n\x06log_id\x18\x01 \x01(\t\x12\x0c\n\x04head\x18\x02 \x01(\x03\x12\x0e\n\x06\x65vents\x18\x03 \x01(\x03\x12\x0f\n\x07streams\x18\x04 \x01(\x03\x12\r\n\x05types\x18\x05 \x01(\x03\x12%\n\ttop_types\x18\x06 \x03(\x0b\x32\x12.mink.v1.TypeCount\x12\x12\n\nsize_bytes\x18\x07 \x01(\x03\")\n\tTypeCount\x12\x0c\n\x04type\x18\x01 \x01(\t\x12\x0e\n\x06\x65vents\x18\x02 \x01(\x03\"\x11\n\x0f\x44iagnoseRequest\"{\n\x10\x44iagnoseResponse\x12\x1e\n\x06\x63hecks\x18\x01 \x03(\x0b\x32\x0e.mink.v1.Check\x12\x16\n\x0eserver_version\x18\x02 \x01(\t\x12/\n\x0bserver_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xda\x01\n\x05\x43heck\x12\x11\n\tcomponent\x18\x01 \x01(\t\x12\'\n\x07outcome\x18\x02 \x01(\x0e\x32\x16.mink.v1.Check.Outcome\x12\x0f\n\x07message\x18\x03 \x01(\t\x12\x16\n\x0erecommendation\x18\x04 \x01(\t\x12\'\n\x04took\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\"C\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x06\n\x02OK\x10\x01\x12\x0b\n\x07WARNING\x10\x02\x12\n\n\x06\x46\x41ILED\x10\x03\"\x12\n\x10VerifyLogRequest\"z\n\x11VerifyLogResponse\x12.\n\x08progress\x18\x01 \x01(\x0b\x32\x1a.mink.v1.VerifyLogProgressH\x00\x12*\n\x06result\x18\x02 \x01(\x0b\x32\x18.mink.v1.VerifyLogResultH\x00\x42\t\n\x07message\"A\n\x11VerifyLogProgress\x12\x0c\n\x04step\x18\x01 \x01(\t\x12\x10\n\x08position\x18\x02 \x01(\x03\x12\x0c\n\x04head\x18\x03 \x01(\x03\"\x86\x01\n\x0fVerifyLogResult\x12\x0c\n\x04head\x18\x01 \x01(\x03\x12\x0e\n\x06\x65vents\x18\x02 \x01(\x03\x12\x0f\n\x07streams\x18\x03 \x01(\x03\x12\x11\n\tsnapshots\x18\x04 \x01(\x03\x12\x0f\n\x07removed\x18\x05 \x01(\x03\x12 \n\x05\x66\x61ult\x18\x06 \x01(\x0b\x32\x11.mink.v1.LogFault\"\x93\x02\n\x08LogFault\x12$\n\x04kind\x18\x01 \x01(\x0e\x32\x16.mink.v1.LogFault.Kind\x12\x10\n\x08position\x18\x02 \x01(\x03\x12\x0e\n\x06stream\x18\x03 \x01(\t\x12\x0f\n\x07version\x18\x04 \x01(\x03\x12\x0f\n\x07message\x18\x05 \x01(\t\"\x9c\x01\n\x04Kind\x12\x14\n\x10KIND_UNSPECIFIED\x10\x00\x12\x11\n\rMISSING_EVENT\x10\x01\x12\x0f\n\x0bWRONG_ORDER\x10\x02\x12\x10\n\x0c\x42ROKEN_EVENT\x10\x03\x12\x11\n\rCONTRADICTION\x10\x04\x12\x0f\n\x0bSTRAY_EVENT\x10\x05\x12\x10\n\x0cWRONG_STREAM\x10\x06\x12\x12\n\x0eWRONG_SNAPSHOT\x10\x07\x32\xe3\x01\n\nOperations\x12N\n\rGetStatistics\x12\x1d.mink.v1.GetStatisticsRequest\x1a\x1e.mink.v1.GetStatisticsResponse\x12?\n\x08\x44iagnose\x12\x18.mink.v1.DiagnoseRequest\x1a\x19.mink.v1.DiagnoseResponse\x12\x44\n\tVerifyLog\x12\x19.mink.v1.VerifyLogRequest\x1a\x1a.mink.v1.VerifyLogResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -47,6 +47,18 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CHECK']._serialized_end=714
   _globals['_CHECK_OUTCOME']._serialized_start=647
   _globals['_CHECK_OUTCOME']._serialized_end=714
-  _globals['_OPERATIONS']._serialized_start=717
-  _globals['_OPERATIONS']._serialized_end=874
+  _globals['_VERIFYLOGREQUEST']._serialized_start=716
+  _globals['_VERIFYLOGREQUEST']._serialized_end=734
+  _globals['_VERIFYLOGRESPONSE']._serialized_start=736
+  _globals['_VERIFYLOGRESPONSE']._serialized_end=858
+  _globals['_VERIFYLOGPROGRESS']._serialized_start=860
+  _globals['_VERIFYLOGPROGRESS']._serialized_end=925
+  _globals['_VERIFYLOGRESULT']._serialized_start=928
+  _globals['_VERIFYLOGRESULT']._serialized_end=1062
+  _globals['_LOGFAULT']._serialized_start=1065
+  _globals['_LOGFAULT']._serialized_end=1340
+  _globals['_LOGFAULT_KIND']._serialized_start=1184
+  _globals['_LOGFAULT_KIND']._serialized_end=1340
+  _globals['_OPERATIONS']._serialized_start=1343
+  _globals['_OPERATIONS']._serialized_end=1570
 # @@protoc_insertion_point(module_scope)

@@ -211,3 +211,187 @@ class Check(google.protobuf.message.Message):
     def ClearField(self, field_name: typing.Literal["component", b"component", "message", b"message", "outcome", b"outcome", "recommendation", b"recommendation", "took", b"took"]) -> None: ...
 
 global___Check = Check
+
+@typing.final
+class VerifyLogRequest(google.protobuf.message.Message):
+    """Nothing to say yet."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+
+global___VerifyLogRequest = VerifyLogRequest
+
+@typing.final
+class VerifyLogResponse(google.protobuf.message.Message):
+    """How far the verification is, or how it ended."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    PROGRESS_FIELD_NUMBER: builtins.int
+    RESULT_FIELD_NUMBER: builtins.int
+    @property
+    def progress(self) -> global___VerifyLogProgress:
+        """How far it is."""
+
+    @property
+    def result(self) -> global___VerifyLogResult:
+        """How it ended; the last message."""
+
+    def __init__(
+        self,
+        *,
+        progress: global___VerifyLogProgress | None = ...,
+        result: global___VerifyLogResult | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["message", b"message", "progress", b"progress", "result", b"result"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["message", b"message", "progress", b"progress", "result", b"result"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["message", b"message"]) -> typing.Literal["progress", "result"] | None: ...
+
+global___VerifyLogResponse = VerifyLogResponse
+
+@typing.final
+class VerifyLogProgress(google.protobuf.message.Message):
+    """How far a verification is."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    STEP_FIELD_NUMBER: builtins.int
+    POSITION_FIELD_NUMBER: builtins.int
+    HEAD_FIELD_NUMBER: builtins.int
+    step: builtins.str
+    """What is being read. Example: events."""
+    position: builtins.int
+    """The position up to which events were verified."""
+    head: builtins.int
+    """The head that the log had when the call began."""
+    def __init__(
+        self,
+        *,
+        step: builtins.str = ...,
+        position: builtins.int = ...,
+        head: builtins.int = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["head", b"head", "position", b"position", "step", b"step"]) -> None: ...
+
+global___VerifyLogProgress = VerifyLogProgress
+
+@typing.final
+class VerifyLogResult(google.protobuf.message.Message):
+    """How a verification ended."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    HEAD_FIELD_NUMBER: builtins.int
+    EVENTS_FIELD_NUMBER: builtins.int
+    STREAMS_FIELD_NUMBER: builtins.int
+    SNAPSHOTS_FIELD_NUMBER: builtins.int
+    REMOVED_FIELD_NUMBER: builtins.int
+    FAULT_FIELD_NUMBER: builtins.int
+    head: builtins.int
+    """The head that the log had when the call began."""
+    events: builtins.int
+    """Events that were verified."""
+    streams: builtins.int
+    """Streams that were verified."""
+    snapshots: builtins.int
+    """Snapshots that were verified."""
+    removed: builtins.int
+    """Positions whose events were removed, all of them accounted for unless `fault` says otherwise."""
+    @property
+    def fault(self) -> global___LogFault:
+        """The first fault; not set: the log is sound."""
+
+    def __init__(
+        self,
+        *,
+        head: builtins.int = ...,
+        events: builtins.int = ...,
+        streams: builtins.int = ...,
+        snapshots: builtins.int = ...,
+        removed: builtins.int = ...,
+        fault: global___LogFault | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["fault", b"fault"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["events", b"events", "fault", b"fault", "head", b"head", "removed", b"removed", "snapshots", b"snapshots", "streams", b"streams"]) -> None: ...
+
+global___VerifyLogResult = VerifyLogResult
+
+@typing.final
+class LogFault(google.protobuf.message.Message):
+    """Something that cannot be in a sound log."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    class _Kind:
+        ValueType = typing.NewType("ValueType", builtins.int)
+        V: typing_extensions.TypeAlias = ValueType
+
+    class _KindEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[LogFault._Kind.ValueType], builtins.type):
+        DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
+        KIND_UNSPECIFIED: LogFault._Kind.ValueType  # 0
+        """Not used by the server."""
+        MISSING_EVENT: LogFault._Kind.ValueType  # 1
+        """A position, or a version of a stream, has no event, and no removal accounts for it."""
+        WRONG_ORDER: LogFault._Kind.ValueType  # 2
+        """Versions and positions do not follow each other as they were given."""
+        BROKEN_EVENT: LogFault._Kind.ValueType  # 3
+        """An event's bytes cannot be decoded, or its payload is not what it says it is."""
+        CONTRADICTION: LogFault._Kind.ValueType  # 4
+        """An event's bytes and its columns say different things."""
+        STRAY_EVENT: LogFault._Kind.ValueType  # 5
+        """An event belongs to no stream, or was removed and is still there."""
+        WRONG_STREAM: LogFault._Kind.ValueType  # 6
+        """What is known of a stream does not fit its events."""
+        WRONG_SNAPSHOT: LogFault._Kind.ValueType  # 7
+        """A snapshot is ahead of its stream, belongs to none, or cannot be decoded."""
+
+    class Kind(_Kind, metaclass=_KindEnumTypeWrapper):
+        """What kind of fault it is."""
+
+    KIND_UNSPECIFIED: LogFault.Kind.ValueType  # 0
+    """Not used by the server."""
+    MISSING_EVENT: LogFault.Kind.ValueType  # 1
+    """A position, or a version of a stream, has no event, and no removal accounts for it."""
+    WRONG_ORDER: LogFault.Kind.ValueType  # 2
+    """Versions and positions do not follow each other as they were given."""
+    BROKEN_EVENT: LogFault.Kind.ValueType  # 3
+    """An event's bytes cannot be decoded, or its payload is not what it says it is."""
+    CONTRADICTION: LogFault.Kind.ValueType  # 4
+    """An event's bytes and its columns say different things."""
+    STRAY_EVENT: LogFault.Kind.ValueType  # 5
+    """An event belongs to no stream, or was removed and is still there."""
+    WRONG_STREAM: LogFault.Kind.ValueType  # 6
+    """What is known of a stream does not fit its events."""
+    WRONG_SNAPSHOT: LogFault.Kind.ValueType  # 7
+    """A snapshot is ahead of its stream, belongs to none, or cannot be decoded."""
+
+    KIND_FIELD_NUMBER: builtins.int
+    POSITION_FIELD_NUMBER: builtins.int
+    STREAM_FIELD_NUMBER: builtins.int
+    VERSION_FIELD_NUMBER: builtins.int
+    MESSAGE_FIELD_NUMBER: builtins.int
+    kind: global___LogFault.Kind.ValueType
+    """What kind of fault it is."""
+    position: builtins.int
+    """The position concerned; 0 if none is."""
+    stream: builtins.str
+    """The stream concerned; empty if none is."""
+    version: builtins.int
+    """The version concerned; 0 if none is."""
+    message: builtins.str
+    """What was found, for a person."""
+    def __init__(
+        self,
+        *,
+        kind: global___LogFault.Kind.ValueType = ...,
+        position: builtins.int = ...,
+        stream: builtins.str = ...,
+        version: builtins.int = ...,
+        message: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["kind", b"kind", "message", b"message", "position", b"position", "stream", b"stream", "version", b"version"]) -> None: ...
+
+global___LogFault = LogFault

@@ -45,6 +45,11 @@ class OperationsStub(object):
                 request_serializer=mink_dot_v1_dot_operations__pb2.DiagnoseRequest.SerializeToString,
                 response_deserializer=mink_dot_v1_dot_operations__pb2.DiagnoseResponse.FromString,
                 _registered_method=True)
+        self.VerifyLog = channel.unary_stream(
+                '/mink.v1.Operations/VerifyLog',
+                request_serializer=mink_dot_v1_dot_operations__pb2.VerifyLogRequest.SerializeToString,
+                response_deserializer=mink_dot_v1_dot_operations__pb2.VerifyLogResponse.FromString,
+                _registered_method=True)
 
 
 class OperationsServicer(object):
@@ -65,6 +70,14 @@ class OperationsServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def VerifyLog(self, request, context):
+        """Reads the whole log, up to the head that it has when the call begins, and proves that nothing is missing or bent. Sends its
+        progress about every second, and one result at the end: the first fault, if there is one.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_OperationsServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -77,6 +90,11 @@ def add_OperationsServicer_to_server(servicer, server):
                     servicer.Diagnose,
                     request_deserializer=mink_dot_v1_dot_operations__pb2.DiagnoseRequest.FromString,
                     response_serializer=mink_dot_v1_dot_operations__pb2.DiagnoseResponse.SerializeToString,
+            ),
+            'VerifyLog': grpc.unary_stream_rpc_method_handler(
+                    servicer.VerifyLog,
+                    request_deserializer=mink_dot_v1_dot_operations__pb2.VerifyLogRequest.FromString,
+                    response_serializer=mink_dot_v1_dot_operations__pb2.VerifyLogResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -134,6 +152,33 @@ class Operations(object):
             '/mink.v1.Operations/Diagnose',
             mink_dot_v1_dot_operations__pb2.DiagnoseRequest.SerializeToString,
             mink_dot_v1_dot_operations__pb2.DiagnoseResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def VerifyLog(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/mink.v1.Operations/VerifyLog',
+            mink_dot_v1_dot_operations__pb2.VerifyLogRequest.SerializeToString,
+            mink_dot_v1_dot_operations__pb2.VerifyLogResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -33,6 +33,14 @@ class OperationsStub:
     ]
     """Checks what the server depends on, and says what to do about what is wrong."""
 
+    VerifyLog: grpc.UnaryStreamMultiCallable[
+        mink.v1.operations_pb2.VerifyLogRequest,
+        mink.v1.operations_pb2.VerifyLogResponse,
+    ]
+    """Reads the whole log, up to the head that it has when the call begins, and proves that nothing is missing or bent. Sends its
+    progress about every second, and one result at the end: the first fault, if there is one.
+    """
+
 class OperationsAsyncStub:
     """Questions about the log and the server, for the people who operate them."""
 
@@ -47,6 +55,14 @@ class OperationsAsyncStub:
         mink.v1.operations_pb2.DiagnoseResponse,
     ]
     """Checks what the server depends on, and says what to do about what is wrong."""
+
+    VerifyLog: grpc.aio.UnaryStreamMultiCallable[
+        mink.v1.operations_pb2.VerifyLogRequest,
+        mink.v1.operations_pb2.VerifyLogResponse,
+    ]
+    """Reads the whole log, up to the head that it has when the call begins, and proves that nothing is missing or bent. Sends its
+    progress about every second, and one result at the end: the first fault, if there is one.
+    """
 
 class OperationsServicer(metaclass=abc.ABCMeta):
     """Questions about the log and the server, for the people who operate them."""
@@ -66,5 +82,15 @@ class OperationsServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[mink.v1.operations_pb2.DiagnoseResponse, collections.abc.Awaitable[mink.v1.operations_pb2.DiagnoseResponse]]:
         """Checks what the server depends on, and says what to do about what is wrong."""
+
+    @abc.abstractmethod
+    def VerifyLog(
+        self,
+        request: mink.v1.operations_pb2.VerifyLogRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[collections.abc.Iterator[mink.v1.operations_pb2.VerifyLogResponse], collections.abc.AsyncIterator[mink.v1.operations_pb2.VerifyLogResponse]]:
+        """Reads the whole log, up to the head that it has when the call begins, and proves that nothing is missing or bent. Sends its
+        progress about every second, and one result at the end: the first fault, if there is one.
+        """
 
 def add_OperationsServicer_to_server(servicer: OperationsServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...
