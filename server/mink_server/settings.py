@@ -54,7 +54,20 @@ class Settings(BaseSettings):
     listen: Address = _setting("127.0.0.1:50051", "MINK_LISTEN", "Where gRPC is served; port 0: a free one.")
     http_listen: Address = _setting("127.0.0.1:8080", "MINK_HTTP_LISTEN", "Where /health/live and /health/ready are served.")
     metrics_listen: Address = _setting("127.0.0.1:9090", "MINK_METRICS_LISTEN", "Where Prometheus finds /metrics.")
-    insecure: bool = _setting(False, "MINK_INSECURE", "Serve other addresses than loopback although there is no TLS and no token.")
+    insecure: bool = _setting(
+        False, "MINK_INSECURE", "Serve other addresses than loopback although TLS, or tokens and client certificates, are not set."
+    )
+
+    tls_cert_file: Annotated[Path | None, NotEmpty] = _setting(
+        None, "MINK_TLS_CERT_FILE", "The server's certificate chain, PEM; with its key, gRPC is served over TLS."
+    )
+    tls_key_file: Annotated[Path | None, NotEmpty] = _setting(None, "MINK_TLS_KEY_FILE", "The certificate's private key, PEM.")
+    tls_client_ca_file: Annotated[Path | None, NotEmpty] = _setting(
+        None, "MINK_TLS_CLIENT_CA_FILE", "Who signs clients' certificates, PEM; set: every client must have one."
+    )
+    tokens_file: Annotated[Path | None, NotEmpty] = _setting(
+        None, "MINK_TOKENS_FILE", "Who may do what, as `mink token` writes it; set: every call must say who it is."
+    )
 
     database_url: Annotated[SecretStr | None, NotEmpty] = _setting(
         None, "DATABASE_URL", "Postgres, as postgresql://…; not set: an embedded Postgres 18."
@@ -94,6 +107,31 @@ class Settings(BaseSettings):
     max_subscriptions: int = _setting(
         10_000, "MINK_MAX_SUBSCRIPTIONS", "Subscriptions at once; more are OVERLOADED.", ge=1, le=1_000_000
     )
+    max_subscriptions_per_client: int = _setting(
+        1_000,
+        "MINK_MAX_SUBSCRIPTIONS_PER_CLIENT",
+        "Subscriptions of one client (its identity, or its address) at once.",
+        ge=1,
+        le=1_000_000,
+    )
+    max_calls: int = _setting(10_000, "MINK_MAX_CALLS", "Calls that are served at once; more are OVERLOADED.", ge=1, le=1_000_000)
+    max_request_bytes_in_flight: int = _setting(
+        268_435_456,
+        "MINK_MAX_REQUEST_BYTES_IN_FLIGHT",
+        "Bytes of requests that are served at once; more are OVERLOADED.",
+        ge=1024,
+        le=17_179_869_184,
+    )
+    max_connections: int = _setting(
+        10_000, "MINK_MAX_CONNECTIONS", "Connections of clients; more are turned away.", ge=1, le=1_000_000
+    )
+    max_connection_age: float = _setting(
+        3600.0,
+        "MINK_MAX_CONNECTION_AGE",
+        "Seconds after which a connection, and a session or subscription, is asked to begin anew; 0: never.",
+        ge=0,
+        le=604_800,
+    )
     tail_bytes: int = _setting(
         33_554_432, "MINK_TAIL_BYTES", "Bytes of the newest events kept in memory for subscribers.", ge=0, le=4_294_967_296
     )
@@ -108,12 +146,21 @@ class Settings(BaseSettings):
         "info", "MINK_LOG_LEVEL", "The least severe log line that is written."
     )
     log_format: Literal["auto", "console", "json"] = _setting("auto", "MINK_LOG_FORMAT", "auto: console on a terminal, else json.")
+    access_log: bool = _setting(False, "MINK_ACCESS_LOG", "Write a log line for every call.")
+    metric_event_types: int = _setting(
+        100, "MINK_METRIC_EVENT_TYPES", "Event types that have a metric of their own; the rest is other.", ge=0, le=10_000
+    )
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if self.max_request_bytes < self.max_event_bytes:
             raise ValueError("MINK_MAX_REQUEST_BYTES: must not be less than MINK_MAX_EVENT_BYTES")
-        if not self.insecure:
+        if (self.tls_cert_file is None) != (self.tls_key_file is None):
+            missing = "MINK_TLS_KEY_FILE" if self.tls_key_file is None else "MINK_TLS_CERT_FILE"
+            raise ValueError(f"{missing}: must be set too: a certificate goes with its key")
+        if self.tls_client_ca_file is not None and self.tls_cert_file is None:
+            raise ValueError("MINK_TLS_CERT_FILE: must be set too: client certificates need TLS (MINK_TLS_CLIENT_CA_FILE is set)")
+        if not self.insecure and not self.secured:
             for name, address in (
                 ("MINK_LISTEN", self.listen),
                 ("MINK_HTTP_LISTEN", self.http_listen),
@@ -121,10 +168,15 @@ class Settings(BaseSettings):
             ):
                 if not is_loopback(address):
                     raise ValueError(
-                        f"{name}: {address} can be reached from other machines, and there is no TLS and no token yet; "
-                        "use 127.0.0.1, or say --insecure (MINK_INSECURE=true)"
+                        f"{name}: {address} can be reached from other machines; use 127.0.0.1, or set MINK_TLS_CERT_FILE and "
+                        "MINK_TLS_KEY_FILE with MINK_TOKENS_FILE or MINK_TLS_CLIENT_CA_FILE, or say --insecure (MINK_INSECURE=true)"
                     )
         return self
+
+    @property
+    def secured(self) -> bool:
+        """Whether nobody can listen to gRPC, and everybody who calls is known."""
+        return self.tls_cert_file is not None and (self.tokens_file is not None or self.tls_client_ca_file is not None)
 
 
 def is_loopback(address: str) -> bool:
@@ -156,6 +208,6 @@ def load(**flags: Any) -> Settings:
         raise SettingsError(f"{where}: {message}" if where else message) from None
 
 
-# Variables that begin with MINK_ and are not settings of the server: the clients' address, and what Kubernetes puts into every
+# Variables that begin with MINK_ and are not settings of the server: what clients read, and what Kubernetes puts into every
 # container beside a Service that is named mink.
-_OTHERS = re.compile(r"MINK_(SERVER$|SERVICE_|PORT)")
+_OTHERS = re.compile(r"MINK_((SERVER|TOKEN|TOKEN_FILE|TLS|CA_FILE|CLIENT_CERT_FILE|CLIENT_KEY_FILE)$|SERVICE_|PORT)")

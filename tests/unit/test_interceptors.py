@@ -8,58 +8,46 @@ from typing import Any
 import grpc
 import pytest
 from google.rpc import error_details_pb2, status_pb2
+from mink.v1 import event_store_pb2
 from mink_server.core import errors
 from mink_server.rpc import interceptors as package
 from mink_server.rpc.errors import to_failure, to_proto
-from mink_server.rpc.interceptors.errors import Errors
-from mink_server.rpc.interceptors.metrics import Metrics
-from mink_server.rpc.interceptors.wrapping import is_ours, wrapped
+from mink_server.rpc.interceptors.wrapping import wrapped
+from mink_server.telemetry.call import CURRENT, Method
 from mink_server.telemetry.metrics import REGISTRY
 from structlog.testing import capture_logs
 
+METHOD = Method("mink.v1.EventStore", "GetStream", "unary")
+CLASSES = {METHOD: event_store_pb2.GetStreamRequest}
+
 
 def test_the_order_is_the_one_that_is_written_down() -> None:
-    order = [type(one) for one in package.interceptors()]
-    assert order == [Metrics, Errors]
+    order = [type(one).__name__ for one in package.interceptors(CLASSES)]
     documented = [
         line.split(".", 1)[1].split(":")[0].strip() for line in (package.__doc__ or "").splitlines() if line[:1].isdigit()
     ]
-    assert [kind.__name__.lower() for kind in order] == documented
+    assert [name.lower() for name in order] == [name.replace(" ", "") for name in documented]
 
 
-def test_which_methods_are_ours() -> None:
-    assert is_ours("/mink.v1.EventStore/ReadAll")
-    for method in (
-        "/grpc.health.v1.Health/Check",
-        "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
-        "/minker.v1.X/Y",
-        "",
-    ):
-        assert not is_ours(method)
+async def test_the_first_interceptor_stands_outermost() -> None:
+    seen: list[str] = []
 
+    class Noting:
+        def __init__(self, name: str) -> None:
+            self.name = name
 
-@pytest.mark.parametrize("kind", ["unary_unary", "unary_stream", "stream_unary", "stream_stream"])
-async def test_every_kind_of_method_is_wrapped_and_keeps_its_serializers(kind: str) -> None:
+        def around(self, method: Method, behaviour: Any) -> Any:
+            async def call(request: Any, context: Any) -> Any:
+                seen.append(self.name)
+                return await behaviour(request, context)
+
+            return call
+
     async def behaviour(request: Any, _context: Any) -> Any:
         return request + 1
 
-    def wrap(inner: Any) -> Any:
-        async def call(request: Any, context: Any) -> Any:
-            return await inner(request * 10, context)
-
-        return call
-
-    handler = getattr(grpc, f"{kind}_rpc_method_handler")(behaviour, bytes, str)
-    made = wrapped(handler, wrap)
-    assert (made.request_deserializer, made.response_serializer) == (bytes, str)
-    assert (made.request_streaming, made.response_streaming) == (handler.request_streaming, handler.response_streaming)
-    assert await getattr(made, kind)(4, None) == 41
-
-
-class Details:
-    def __init__(self, method: str) -> None:
-        self.method = method
-        self.invocation_metadata = ()
+    assert await wrapped(METHOD, behaviour, [Noting("a"), Noting("b")])(4, None) == 5
+    assert seen == ["a", "b"]
 
 
 class Context:
@@ -71,28 +59,47 @@ class Context:
     def code(self) -> Any:
         return self.status.code if self.status else 0
 
+    def invocation_metadata(self) -> Any:
+        return (("x-request-id", "r-1"), ("key-bin", b"x"))
+
+    def peer(self) -> str:
+        return "ipv4:127.0.0.1:1"
+
     async def abort_with_status(self, status: Any) -> None:
         self.status = status
         raise grpc.aio.AbortError
 
 
-async def call(behaviour: Any, method: str = "/mink.v1.EventStore/GetStream") -> Context:
+async def call(behaviour: Any, request: bytes = b"") -> Context:
     """A call through all interceptors, as the server would make it."""
-
-    async def handler(_details: Any) -> Any:
-        return grpc.unary_unary_rpc_method_handler(behaviour)
-
-    continuation: Any = handler
-    for one in reversed(package.interceptors()):
-
-        def bound(details: Any, one: Any = one, inner: Any = continuation) -> Any:
-            return one.intercept_service(inner, details)
-
-        continuation = bound
     context = Context()
-    made = await continuation(Details(method))
-    await made.unary_unary(None, context)
+    await wrapped(METHOD, behaviour, package.interceptors(CLASSES))(request, context)
     return context
+
+
+async def test_a_request_is_decoded_inside_and_what_cannot_be_is_refused() -> None:
+    seen: list[Any] = []
+
+    async def behaviour(request: Any, _context: Any) -> None:
+        seen.append(request.stream)
+
+    await call(behaviour, event_store_pb2.GetStreamRequest(stream="A").SerializeToString())
+    assert seen == ["A"]
+    with pytest.raises(grpc.aio.AbortError):
+        await call(behaviour, b"\xff\xff")
+    assert seen == ["A"]
+
+
+async def test_the_call_that_is_served_is_known_inside() -> None:
+    seen: list[Any] = []
+
+    async def behaviour(_request: Any, context: Any) -> None:
+        current = CURRENT.get()
+        assert current is not None
+        seen.append((current.method.path, current.request_id, current.peer, current.metadata))
+
+    await call(behaviour)
+    assert seen == [("/mink.v1.EventStore/GetStream", "r-1", "ipv4:127.0.0.1:1", {"x-request-id": "r-1"})]
 
 
 def count(code: str) -> float:
@@ -135,11 +142,6 @@ async def test_what_nobody_expected_is_internal_without_its_text_and_in_the_log_
     assert "hush" not in str(to_proto(errors.MinkError("hush")))
 
 
-async def test_methods_of_others_are_left_alone() -> None:
-    with pytest.raises(errors.StreamNotFoundError):
-        await call(raising(errors.StreamNotFoundError("A")), "/grpc.health.v1.Health/Check")
-
-
 def every_error() -> list[errors.MinkError]:
     return [
         errors.WrongExpectedVersionError([errors.ExpectationViolation("A", 1, 2)]),
@@ -151,6 +153,8 @@ def every_error() -> list[errors.MinkError]:
         errors.EventTooLargeError("an event", 2, 1),
         errors.RequestTooLargeError("the append", 2, 1),
         errors.PositionAheadError(2, 1, "x"),
+        errors.UnauthenticatedError("a token is needed", "read"),
+        errors.PermissionDeniedError("not this stream", "append", "A"),
         errors.DatabaseUnavailableError(),
         errors.ShuttingDownError(),
         errors.OverloadedError("x"),

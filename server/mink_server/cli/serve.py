@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mink_server.settings import Settings, SettingsError, load
+from mink_server.settings import Settings, SettingsError, is_loopback, load
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,7 +37,7 @@ def serve(
     data_dir: Annotated[Path | None, typer.Option(help="Where the embedded Postgres keeps its data (MINK_DATA_DIR).")] = None,
     migrate: Annotated[bool | None, typer.Option("--migrate", help="Apply pending migrations first (MINK_MIGRATE).")] = None,
     insecure: Annotated[
-        bool | None, typer.Option("--insecure", help="Serve other addresses than loopback, without TLS and tokens (MINK_INSECURE).")
+        bool | None, typer.Option("--insecure", help="Serve other addresses than loopback without TLS and tokens (MINK_INSECURE).")
     ] = None,
 ) -> None:
     """Runs the event store, on DATABASE_URL or on an embedded Postgres."""
@@ -120,10 +120,29 @@ def _announce(app: App, settings: Settings) -> None:
     _say(f"  gRPC     {app.grpc_address}")
     _say(f"  health   http://{app.http_address}/health/ready")
     _say(f"  metrics  http://{app.metrics_address}/metrics")
-    if settings.insecure:
-        _say("  Anyone who reaches these addresses can read, append and delete: --insecure is on.")
-    else:
-        _say("  Only this machine can reach them: there is no TLS and no token.")
+    for line in _who_can_reach(settings):
+        _say(f"  {line}")
+
+
+def _who_can_reach(settings: Settings) -> list[str]:
+    """What whoever starts it should know about who can do what."""
+    tls = "TLS" if settings.tls_client_ca_file is None else "mutual TLS"
+    lines = []
+    if settings.tls_cert_file is not None:
+        lines.append(f"gRPC is served over {tls}.")
+    if settings.tokens_file is not None:
+        lines.append(f"Callers need a token or a certificate that {settings.tokens_file} knows.")
+    if settings.secured:
+        return lines
+    if not all(map(is_loopback, (settings.listen, settings.http_listen, settings.metrics_listen))):
+        open_to_all = settings.tokens_file is None and settings.tls_client_ca_file is None
+        can = "can read, append and delete" if open_to_all else "can listen, and what is sent is not encrypted"
+        return [*lines, f"Anyone who reaches these addresses {can}: --insecure is on."]
+    return (
+        [*lines, "Only this machine can reach them."]
+        if lines
+        else ["Only this machine can reach them: there is no TLS and no token."]
+    )
 
 
 def _why(error: Exception) -> str:

@@ -145,6 +145,27 @@ class PositionAheadError(MinkError):
         )
 
 
+class AccessError(MinkError):
+    """The caller may not do what they asked for: it takes `role`, or (if it is set) reaching `stream`."""
+
+    def __init__(self, message: str, role: str, stream: str = "") -> None:
+        self.role = role
+        self.stream = stream
+        super().__init__(message)
+
+
+class UnauthenticatedError(AccessError):
+    """The caller did not say who they are, or could not prove it."""
+
+    reason = "UNAUTHENTICATED"
+
+
+class PermissionDeniedError(AccessError):
+    """The caller is known, and may not do this."""
+
+    reason = "PERMISSION_DENIED"
+
+
 class RetryableError(MinkError):
     """Something that passes: trying again after `retry_after` seconds is reasonable."""
 

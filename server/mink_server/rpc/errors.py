@@ -53,6 +53,10 @@ def _size(error: errors.TooLargeError) -> Message:
     return errors_pb2.SizeLimit(size_bytes=error.size, limit_bytes=error.limit)
 
 
+def _access(error: errors.AccessError) -> Message:
+    return errors_pb2.AccessRequired(role=error.role, stream=error.stream)
+
+
 class _Row(NamedTuple):
     code: grpc.StatusCode
     detail: Callable[..., Message] | None = None
@@ -70,6 +74,8 @@ _TABLE: Final[dict[type[errors.MinkError], _Row]] = {
     ),
     errors.EventTooLargeError: _Row(grpc.StatusCode.INVALID_ARGUMENT, _size),
     errors.RequestTooLargeError: _Row(grpc.StatusCode.INVALID_ARGUMENT, _size),
+    errors.UnauthenticatedError: _Row(grpc.StatusCode.UNAUTHENTICATED, _access),
+    errors.PermissionDeniedError: _Row(grpc.StatusCode.PERMISSION_DENIED, _access),
     errors.DatabaseUnavailableError: _Row(grpc.StatusCode.UNAVAILABLE, _retry_info),
     errors.ShuttingDownError: _Row(grpc.StatusCode.UNAVAILABLE, _retry_info),
     errors.OverloadedError: _Row(grpc.StatusCode.RESOURCE_EXHAUSTED, _retry_info),

@@ -55,3 +55,7 @@ class Operations:
             entry.took.FromNanoseconds(int(check.took * 1e9))
         response.server_time.FromNanoseconds(time.time_ns())
         return response
+
+    async def VerifyLog(self, _request: pb.VerifyLogRequest, context: object) -> None:  # noqa: N802
+        """See the proto."""
+        raise NotImplementedError

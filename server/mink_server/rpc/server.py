@@ -10,7 +10,7 @@ from mink.v1 import event_store_pb2, operations_pb2, snapshots_pb2
 
 from mink_server.rpc import reflection
 from mink_server.rpc.event_store import EventStore
-from mink_server.rpc.handlers import generic_handler
+from mink_server.rpc.handlers import generic_handler, request_classes
 from mink_server.rpc.interceptors import interceptors
 from mink_server.rpc.operations import Operations
 from mink_server.rpc.snapshots import Snapshots
@@ -67,14 +67,16 @@ class GrpcServer:
             ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
             ("grpc.http2.max_pings_without_data", 0),
         ]
-        self._server = grpc.aio.server(interceptors=interceptors(), options=options)
+        self._server = grpc.aio.server(options=options)
         implementations = (
             EventStore(log, bounds, drain, checkpoint_seconds=checkpoint_seconds, max_subscriptions=max_subscriptions),
             Snapshots(log, bounds),
             Operations(log),
         )
+        around = interceptors(request_classes(_SERVICES))
         handlers = [
-            generic_handler(service, implementation) for service, implementation in zip(_SERVICES, implementations, strict=True)
+            generic_handler(service, implementation, around)
+            for service, implementation in zip(_SERVICES, implementations, strict=True)
         ]
         self._server.add_generic_rpc_handlers(handlers)
         self._health = health.aio.HealthServicer()

@@ -1,30 +1,33 @@
-"""Puts something around the handler of a method, whatever kind of method it is."""
+"""What an interceptor is.
+
+Interceptors are put around a method once, when the server is made, and not around every call: gRPC's own would cost each call a
+handler, and a coroutine each, before it begins.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
-import grpc
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Sequence
 
-    Behaviour = Callable[[Any, Any], Awaitable[Any]]
+    from mink_server.telemetry.call import Method
 
-
-def wrapped(handler: Any, wrap: Callable[[Behaviour], Behaviour]) -> Any:
-    """A method's handler with its behaviour wrapped. Behaviours are coroutines; one that streams writes to its context.
-
-    Methods of libraries that stream by yielding (reflection) are left as they are.
-    """
-    for kind in ("unary_unary", "unary_stream", "stream_unary", "stream_stream"):
-        behaviour = getattr(handler, kind)
-        if behaviour is not None:
-            make = getattr(grpc, f"{kind}_rpc_method_handler")
-            return make(wrap(behaviour), handler.request_deserializer, handler.response_serializer)
-    return handler
+# Serves a call: takes the request (the bytes of one, outside of Decoding; an iterator if the client streams) and the context.
+# One that streams writes to its context.
+Behaviour = Callable[[Any, Any], Awaitable[Any]]
 
 
-def is_ours(method: str) -> bool:
-    """Whether a method, as /package.Service/Method, is one of Mink's own."""
-    return method.startswith("/mink.")
+class Interceptor(Protocol):
+    """Puts something around a method."""
+
+    def around(self, method: Method, behaviour: Behaviour) -> Behaviour:
+        """The behaviour with something around it, or as it is."""
+
+
+def wrapped(method: Method, behaviour: Behaviour, interceptors: Sequence[Interceptor]) -> Behaviour:
+    """A method's behaviour inside of interceptors, the first one outermost."""
+    for interceptor in reversed(interceptors):
+        behaviour = interceptor.around(method, behaviour)
+    return behaviour
