@@ -2,7 +2,9 @@
 
 from mink_client.client import Mink
 from mink_client.errors import (
+    AccessError,
     ClientClosed,
+    CredentialsError,
     DatabaseUnavailable,
     DeadlineExceeded,
     EventIdConflict,
@@ -35,7 +37,18 @@ from mink_client.events import (
     StreamAppended,
 )
 from mink_client.expectation import ANY, NO_STREAM, STREAM_EXISTS, Expected, ExpectedState
-from mink_client.operations import Check, Diagnosis, Outcome, Statistics, TypeCount
+from mink_client.operations import (
+    Check,
+    Diagnosis,
+    FaultKind,
+    LogFault,
+    Outcome,
+    Statistics,
+    TypeCount,
+    Verification,
+    VerificationProgress,
+)
+from mink_client.security import TLS
 from mink_client.snapshots import Snapshot, SnapshotSaved
 from mink_client.streams import Removed, StreamInfo
 from mink_client.subscription import Subscription
@@ -44,10 +57,13 @@ __all__ = [
     "ANY",
     "NO_STREAM",
     "STREAM_EXISTS",
+    "TLS",
+    "AccessError",
     "AppendManyResult",
     "AppendResult",
     "Check",
     "ClientClosed",
+    "CredentialsError",
     "DatabaseUnavailable",
     "DeadlineExceeded",
     "Diagnosis",
@@ -55,8 +71,10 @@ __all__ = [
     "EventTooLarge",
     "Expected",
     "ExpectedState",
+    "FaultKind",
     "InternalError",
     "InvalidRequest",
+    "LogFault",
     "Mink",
     "MinkError",
     "NewEvent",
@@ -84,6 +102,8 @@ __all__ = [
     "TypeCount",
     "Unauthenticated",
     "Unavailable",
+    "Verification",
+    "VerificationProgress",
     "Violation",
     "WrongExpectedVersion",
 ]

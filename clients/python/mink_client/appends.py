@@ -1,12 +1,13 @@
 """Appends, coalesced: what all callers have in flight goes over one call, in as few messages as there can be."""
 
 import asyncio
+import contextvars
 import heapq
 import itertools
 import logging
 import math
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Coroutine, Iterator, Mapping, Sequence
 from copy import copy
 from functools import lru_cache
 from typing import Any, Final, cast
@@ -14,11 +15,12 @@ from typing import Any, Final, cast
 import grpc
 from mink.v1 import event_store_pb2
 
-from mink_client.channel import Connection, call_was_cut
-from mink_client.errors import ClientClosed, DeadlineExceeded, MinkError, Unavailable, from_failure
+from mink_client.channel import Connection
+from mink_client.errors import ClientClosed, DeadlineExceeded, MinkError, Unauthenticated, Unavailable, from_failure
 from mink_client.events import AppendManyResult, AppendResult, NewEvent, StreamAppend, StreamAppended
 from mink_client.expectation import Expected, write_expectation
 from mink_client.retry import Backoff, backoff, call, is_transient
+from mink_client.tracing import tracing
 
 _log: Final = logging.getLogger("mink_client")
 
@@ -32,6 +34,10 @@ _TICK: Final = 0.01
 """Seconds that are at least between two looks at all deadlines."""
 _GOODBYE: Final = 1.0
 """Seconds that the server has to end the call after the last append was answered."""
+
+_ONE: Final = "/mink.v1.EventStore/AppendToStream"
+_SEVERAL: Final = "/mink.v1.EventStore/AppendToStreams"
+_TRACEPARENT: Final = "traceparent"
 
 _APPENDS_TAG: Final = bytes([event_store_pb2.AppendSessionRequest.APPENDS_FIELD_NUMBER << 3 | 2])
 
@@ -70,8 +76,17 @@ class _Append:
         self.error: MinkError | None = None  # of the last attempt
 
 
-def write_events(events: Sequence[NewEvent], message: event_store_pb2.AppendToStreamRequest | event_store_pb2.StreamAppend) -> None:
+def write_events(
+    events: Sequence[NewEvent],
+    message: event_store_pb2.AppendToStreamRequest | event_store_pb2.StreamAppend,
+    trace: Mapping[str, str] | None = None,
+) -> None:
     """Puts events into a request.
+
+    Args:
+        events: The events.
+        message: The request.
+        trace: Metadata that says which trace the append belongs to, for the events that do not say it themselves.
 
     Raises:
         TypeError: Something in an event has the wrong type.
@@ -85,6 +100,8 @@ def write_events(events: Sequence[NewEvent], message: event_store_pb2.AppendToSt
             written = add(id=event.id, type=event.type, binary=data)
         if event.metadata:
             written.metadata.update(event.metadata)
+        if trace and _TRACEPARENT not in event.metadata:
+            written.metadata.update(trace)
 
 
 class Appender:
@@ -98,6 +115,8 @@ class Appender:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._loop = asyncio.get_running_loop()
+        # What serves all callers runs in no caller's context: its trace would be everybody's.
+        self._context = contextvars.Context()
         self._numbers = itertools.count(1)
         self._queue: deque[_Append] = deque()
         self._in_flight: dict[int, _Append] = {}
@@ -109,32 +128,50 @@ class Appender:
         self._down: MinkError | None = None  # why there is no session; None while results come
         self._waits = Backoff()
         self._closing = False
-        self._open: grpc.aio.StreamStreamMultiCallable[bytes, event_store_pb2.AppendSessionResponse] = (
-            connection.channel.stream_stream(
-                "/mink.v1.EventStore/AppendSession",
-                request_serializer=None,
-                response_deserializer=event_store_pb2.AppendSessionResponse.FromString,
-            )
-        )
+        self._open = connection.append_session
 
     # What callers do.
 
-    async def append(self, stream: str, events: Sequence[NewEvent], expected: Expected, timeout: float) -> AppendResult:
+    # The first two are no coroutines themselves: without a trace, one frame less for each append.
+
+    def append(
+        self, stream: str, events: Sequence[NewEvent], expected: Expected, timeout: float
+    ) -> Coroutine[Any, Any, AppendResult]:
         """Appends to one stream; see `Mink.append`."""
+        traces = tracing()
+        if traces is None or (span := traces.start(_ONE, self._connection.target)) is None:
+            return self._append(stream, events, expected, timeout)
+        return traces.traced(span, self._append(stream, events, expected, timeout, traces.for_events(span)))
+
+    def append_many(self, appends: Sequence[StreamAppend], timeout: float) -> Coroutine[Any, Any, AppendManyResult]:
+        """Appends to several streams; see `Mink.append_many`."""
+        traces = tracing()
+        if traces is None or (span := traces.start(_SEVERAL, self._connection.target)) is None:
+            return self._append_many(appends, timeout)
+        return traces.traced(span, self._append_many(appends, timeout, traces.for_events(span)))
+
+    async def _append(
+        self, stream: str, events: Sequence[NewEvent], expected: Expected, timeout: float, trace: Mapping[str, str] | None = None
+    ) -> AppendResult:
         number = next(self._numbers)
         message = event_store_pb2.SessionAppend(request_id=number)
         to_stream = message.to_stream
         to_stream.stream = stream
         write_expectation(to_stream, expected)
-        write_events(events, to_stream)
+        write_events(events, to_stream, trace)
         body = message.SerializeToString()
         if len(body) > _MOST_BYTES:
             attempt = self._connection.event_store.AppendToStream
             return _one(await call(self._connection, lambda left: attempt(to_stream, timeout=left), timeout))
-        return cast("AppendResult", await self._enqueue(number, body, timeout))
+        version, deadline = self._connection.credentials.version, self._loop.time() + timeout
+        try:
+            return cast("AppendResult", await self._enqueue(number, body, deadline))
+        except Unauthenticated as error:
+            return cast("AppendResult", await self._again(number, body, deadline, version, error))
 
-    async def append_many(self, appends: Sequence[StreamAppend], timeout: float) -> AppendManyResult:
-        """Appends to several streams; see `Mink.append_many`."""
+    async def _append_many(
+        self, appends: Sequence[StreamAppend], timeout: float, trace: Mapping[str, str] | None = None
+    ) -> AppendManyResult:
         number = next(self._numbers)
         message = event_store_pb2.SessionAppend(request_id=number)
         to_streams = message.to_streams
@@ -142,23 +179,32 @@ class Appender:
         for part in appends:
             written = to_streams.appends.add(stream=part.stream)
             write_expectation(written, part.expected)
-            write_events(part.events, written)
+            write_events(part.events, written, trace)
         body = message.SerializeToString()
         if len(body) > _MOST_BYTES:
             attempt = self._connection.event_store.AppendToStreams
             return _several(await call(self._connection, lambda left: attempt(to_streams, timeout=left), timeout))
-        return cast("AppendManyResult", await self._enqueue(number, body, timeout))
+        version, deadline = self._connection.credentials.version, self._loop.time() + timeout
+        try:
+            return cast("AppendManyResult", await self._enqueue(number, body, deadline))
+        except Unauthenticated as error:
+            return cast("AppendManyResult", await self._again(number, body, deadline, version, error))
 
-    def _enqueue(self, number: int, body: bytes, timeout: float) -> asyncio.Future[Any]:
+    async def _again(self, number: int, body: bytes, deadline: float, version: int, error: Unauthenticated) -> Any:
+        """Sends what was refused with another token, if there is one; the task that sends opens another session for it."""
+        if not await self._connection.credentials.renew(version):
+            raise error
+        return await self._enqueue(number, body, deadline)
+
+    def _enqueue(self, number: int, body: bytes, deadline: float) -> asyncio.Future[Any]:
         if self._closing:
             raise ClientClosed("the client is closed")
         future: asyncio.Future[Any] = self._loop.create_future()
-        deadline = self._loop.time() + timeout
         self._queue.append(_Append(number, body, future, deadline))
         if deadline < self._timer_at:
             self._set_timer(deadline)
         if self._task is None:
-            self._task = self._loop.create_task(self._run(), name="mink-appends")
+            self._task = self._loop.create_task(self._run(), name="mink-appends", context=contextvars.Context())
         elif self._wake is not None:
             self._wake_up()
         return future
@@ -201,10 +247,11 @@ class Appender:
         """Sends and receives over one call until it ends.
 
         Returns:
-            Why it broke; None if it ended because this client is closing.
+            Why it broke; None if it ended because this client is closing, or has other credentials.
         """
+        version = self._connection.version
         session = self._open()
-        sender = self._loop.create_task(self._send(session), name="mink-appends-sender")
+        sender = self._loop.create_task(self._send(session, version), name="mink-appends-sender")
         try:
             async for response in session:
                 self._results(response)
@@ -216,18 +263,22 @@ class Appender:
         except asyncio.CancelledError:
             if sender.done() and not sender.cancelled() and sender.exception() is not None:
                 raise cast("BaseException", sender.exception()) from None
-            return call_was_cut()
+            return self._connection.call_was_cut()
         finally:
             session.cancel()
             sender.cancel()
             await asyncio.wait({sender})
         if self._closing and self._is_empty():
             return None
+        if self._connection.version != version:
+            self._send_again()
+            return None
         return Unavailable("UNAVAILABLE", f"Mink at {self._connection.target} ended the append session")
 
-    async def _send(self, session: "grpc.aio.StreamStreamCall[bytes, event_store_pb2.AppendSessionResponse]") -> None:
+    async def _send(self, session: "grpc.aio.StreamStreamCall[bytes, event_store_pb2.AppendSessionResponse]", version: int) -> None:
         try:
-            while await self._something_to_send():
+            # A session that was opened with other credentials ends: what it has sent is answered, the rest takes the next one.
+            while await self._something_to_send() and self._connection.version == version:
                 if message := self._message():
                     await session.write(message)
             await session.done_writing()
@@ -316,11 +367,15 @@ class Appender:
         if not is_transient(error):
             self._fail_all(error)
             return
-        unanswered = list(self._in_flight.values())
-        self._in_flight.clear()
-        for append in unanswered:
+        for append in self._in_flight.values():
             append.attempts += 1
             append.error = error
+        self._send_again()
+
+    def _send_again(self) -> None:
+        """Puts what was sent and not answered to the front of the queue."""
+        unanswered = list(self._in_flight.values())
+        self._in_flight.clear()
         self._queue.extendleft(reversed(unanswered))
 
     def _fail_all(self, error: MinkError) -> None:
@@ -346,7 +401,7 @@ class Appender:
         if self._timer is not None:
             self._timer.cancel()
         self._timer_at = when
-        self._timer = self._loop.call_at(when, self._tick)
+        self._timer = self._loop.call_at(when, self._tick, context=self._context)
 
     def _tick(self) -> None:
         """Fails what is over its time, and queues what is due to be sent again."""

@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Final, Self
 
@@ -10,12 +10,14 @@ from mink.v1 import event_store_pb2, operations_pb2, snapshots_pb2
 
 from mink_client.appends import Appender
 from mink_client.channel import Connection
+from mink_client.credentials import Credentials
 from mink_client.errors import ClientClosed, MinkError
 from mink_client.events import AppendManyResult, AppendResult, Direction, JsonValue, NewEvent, RecordedEvent, StreamAppend, to_json
 from mink_client.expectation import Expected, write_expectation
-from mink_client.operations import Diagnosis, Statistics, diagnosis, statistics
+from mink_client.operations import Diagnosis, Statistics, Verification, VerificationProgress, diagnosis, statistics, verify
 from mink_client.reading import LogReading, StreamReading, event_filter
 from mink_client.retry import call, was_refused
+from mink_client.security import TLS, Name, TokenSource, choose_tls, choose_token
 from mink_client.snapshots import Snapshot, SnapshotSaved
 from mink_client.streams import Removed, StreamInfo, stream_info
 from mink_client.subscription import Subscription
@@ -33,20 +35,39 @@ class Mink:
     `InvalidRequest`, `InternalError`, and `ClientClosed` if it is used outside of `async with`.
     """
 
-    def __init__(self, server: str | None = None, *, timeout: float = 10.0) -> None:
+    def __init__(
+        self,
+        server: str | None = None,
+        *,
+        timeout: float = 10.0,
+        tls: TLS | bool | None = None,
+        token: TokenSource | None = None,
+        token_file: Name | None = None,
+        insecure_token: bool = False,
+    ) -> None:
         """Prepares a client. Nothing is connected before the first call.
 
         Args:
             server: The server's address, `host:port`. Not given: the variable `MINK_SERVER`, or `localhost:50051`.
             timeout: Seconds that a call may take, with its retries, unless the call says otherwise.
+            tls: How to speak TLS: a `TLS`. True: with the files that `MINK_CA_FILE`, `MINK_CLIENT_CERT_FILE` and
+                `MINK_CLIENT_KEY_FILE` name, and without `MINK_CA_FILE` with the authorities that this machine trusts. False: not at
+                all. Not given: as `MINK_TLS` says; not at all if it says nothing and none of the three names a file.
+            token: The token that says who the client is; or a function, which may be asynchronous, that fetches one: it is called
+                when the client is entered, and when the server refuses the token. Not given: `MINK_TOKEN`.
+            token_file: A file that holds the token, read again when it changes. Not given: `MINK_TOKEN_FILE`.
+            insecure_token: Allow the token to go to another machine without TLS, where something else encrypts the way.
 
         Raises:
+            CredentialsError: A file cannot be used, or the token would go to another machine in clear. It is a `ValueError`.
             ValueError: The timeout is not above zero.
         """
         if not timeout > 0:
             raise ValueError(f"timeout: seconds above zero, not {timeout!r}")
         self.server: str = server or os.environ.get(SERVER_VARIABLE) or DEFAULT_SERVER
         self.timeout = timeout
+        chosen, chosen_file = choose_token(token, token_file)
+        self._credentials = Credentials(self.server, choose_tls(tls), chosen, chosen_file, in_clear=insecure_token)
         self._connection: Connection | None = None
         self._appender: Appender | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -55,8 +76,9 @@ class Mink:
     async def __aenter__(self) -> Self:
         if self._closed or self._connection is not None:
             raise ClientClosed("a client can be entered once; make another one")
+        await self._credentials.open()
         self._loop = asyncio.get_running_loop()
-        self._connection = Connection(self.server)
+        self._connection = Connection(self.server, self._credentials)
         self._appender = Appender(self._connection)
         return self
 
@@ -76,6 +98,18 @@ class Mink:
             await appender.close(_CLOSING_GRACE)
         finally:
             await connection.close()
+
+    async def connect(self, *, timeout: float | None = None) -> None:
+        """Connects now and not with the first call, and without waiting for a server that is away: for whoever wants to know.
+
+        Args:
+            timeout: Seconds; not given: the client's.
+
+        Raises:
+            Unavailable: Nobody answers at the address. `advice` says what to look at if TLS is the likely reason.
+            DeadlineExceeded: It took longer.
+        """
+        await self._open().connect(self._seconds(timeout))
 
     # Append.
 
@@ -463,6 +497,22 @@ class Mink:
         attempt = connection.operations.Diagnose
         request = operations_pb2.DiagnoseRequest()
         return diagnosis(await call(connection, lambda left: attempt(request, timeout=left), self._seconds(timeout)))
+
+    async def verify(
+        self, *, progress: Callable[[VerificationProgress], None] | None = None, timeout: float | None = None
+    ) -> Verification:
+        """Has the server read the whole log and prove that nothing is missing or bent, up to the first fault.
+
+        It is begun anew by itself if the server goes away meanwhile.
+
+        Args:
+            progress: Told about every second how far it is.
+            timeout: Seconds without a word from the server after which it is given up, with all retries; not given: the client's.
+
+        Raises:
+            Overloaded: The server is verifying the log already. One verification is made at a time.
+        """
+        return await verify(self._open(), self._seconds(timeout), progress)
 
     # Helpers.
 

@@ -9,6 +9,7 @@ from google.protobuf.message import DecodeError
 from google.rpc import error_details_pb2, status_pb2
 from mink.v1 import errors_pb2
 
+from mink_client.advice import advice
 from mink_client.expectation import Expected, read_expectation
 
 DOMAIN: Final = "mink"
@@ -193,11 +194,25 @@ class RequestTooLarge(TooLarge):
     """The events of one append are together larger than the server takes."""
 
 
-class Unauthenticated(MinkError):  # noqa: N818
+class AccessError(MinkError):
+    """The server did not let the caller do something. The base of what says why. Never sent again, except with a new token.
+
+    Attributes:
+        role: The role that was needed: `read`, `append`, `manage` or `admin`; None if the server did not say.
+        stream: The stream that the caller may not reach; None if it is the role that is missing.
+    """
+
+    def __init__(self, reason: str, message: str, role: str | None = None, stream: str | None = None) -> None:
+        super().__init__(reason, message)
+        self.role = role
+        self.stream = stream
+
+
+class Unauthenticated(AccessError):  # noqa: N818
     """The caller did not say who it is, or could not prove it."""
 
 
-class PermissionDenied(MinkError):  # noqa: N818
+class PermissionDenied(AccessError):  # noqa: N818
     """The caller may not do this."""
 
 
@@ -206,11 +221,13 @@ class Unavailable(MinkError):  # noqa: N818
 
     Attributes:
         retry_after: How long the server asks to wait, in seconds; None if it did not say.
+        advice: What to look at, for a person, where TLS is the likely reason that there is no connection; None otherwise.
     """
 
-    def __init__(self, reason: str, message: str, retry_after: float | None = None) -> None:
+    def __init__(self, reason: str, message: str, retry_after: float | None = None, *, advice: str | None = None) -> None:
         super().__init__(reason, message)
         self.retry_after = retry_after
+        self.advice = advice
 
 
 class DatabaseUnavailable(Unavailable):
@@ -251,6 +268,21 @@ class ClientClosed(MinkError):  # noqa: N818
         super().__init__("CLIENT_CLOSED", message)
 
 
+class CredentialsError(MinkError, ValueError):
+    """A certificate, a key, a token or a setting about them cannot be used. Raised before anything is sent. Says no secret.
+
+    Attributes:
+        argument: Which one: `tls`, `ca_file`, `cert_file`, `key_file`, `token`, `token_file` or
+            `insecure_token`.
+        problem: What is wrong with it, with the file's name if it is a file.
+    """
+
+    def __init__(self, argument: str, problem: str) -> None:
+        super().__init__("CREDENTIALS", f"{argument}: {problem}")
+        self.argument = argument
+        self.problem = problem
+
+
 class _Details:
     """The details of a status, by type."""
 
@@ -263,10 +295,11 @@ class _Details:
         self.size = errors_pb2.SizeLimit()
         self.resource = error_details_pb2.ResourceInfo()
         self.bad_request = error_details_pb2.BadRequest()
+        self.access = errors_pb2.AccessRequired()
         retry = error_details_pb2.RetryInfo()
-        known = (self.info, self.wrong_version, self.conflict, self.ahead, self.size, self.resource, self.bad_request, retry)
+        known = (self.info, self.wrong_version, self.conflict, self.ahead, self.size, self.resource, self.bad_request, self.access)
         for detail in status.details:
-            for message in known:
+            for message in (*known, retry):
                 if detail.Is(message.DESCRIPTOR):
                     detail.Unpack(message)
                     break
@@ -280,6 +313,10 @@ def _wrong_version(details: _Details) -> MinkError:
     if not found:
         return MinkError("WRONG_EXPECTED_VERSION", details.message)
     return WrongExpectedVersion(details.message, found)
+
+
+def _no_access(kind: type[AccessError], reason: str) -> Callable[[_Details], MinkError]:
+    return lambda d: kind(reason, d.message, d.access.role or None, d.access.stream or None)
 
 
 def _invalid(reason: str) -> Callable[[_Details], MinkError]:
@@ -297,8 +334,8 @@ _BY_REASON: Final[Mapping[str, Callable[[_Details], MinkError]]] = {
     "POSITION_AHEAD": lambda d: PositionAhead(d.message, d.ahead.position, d.ahead.head, d.ahead.log_id),
     "EVENT_TOO_LARGE": lambda d: EventTooLarge("EVENT_TOO_LARGE", d.message, d.size.size_bytes, d.size.limit_bytes),
     "REQUEST_TOO_LARGE": lambda d: RequestTooLarge("REQUEST_TOO_LARGE", d.message, d.size.size_bytes, d.size.limit_bytes),
-    "UNAUTHENTICATED": lambda d: Unauthenticated("UNAUTHENTICATED", d.message),
-    "PERMISSION_DENIED": lambda d: PermissionDenied("PERMISSION_DENIED", d.message),
+    "UNAUTHENTICATED": _no_access(Unauthenticated, "UNAUTHENTICATED"),
+    "PERMISSION_DENIED": _no_access(PermissionDenied, "PERMISSION_DENIED"),
     "DATABASE_UNAVAILABLE": lambda d: DatabaseUnavailable("DATABASE_UNAVAILABLE", d.message, d.retry_after),
     "SHUTTING_DOWN": lambda d: ShuttingDown("SHUTTING_DOWN", d.message, d.retry_after),
     "OVERLOADED": lambda d: Overloaded(d.message, d.retry_after),
@@ -314,8 +351,8 @@ _BY_CODE: Final[Mapping[int, Callable[[_Details], MinkError]]] = {
     ),
     grpc.StatusCode.DEADLINE_EXCEEDED.value[0]: lambda d: DeadlineExceeded(d.message),
     grpc.StatusCode.INVALID_ARGUMENT.value[0]: _invalid("INVALID_ARGUMENT"),
-    grpc.StatusCode.UNAUTHENTICATED.value[0]: lambda d: Unauthenticated("UNAUTHENTICATED", d.message),
-    grpc.StatusCode.PERMISSION_DENIED.value[0]: lambda d: PermissionDenied("PERMISSION_DENIED", d.message),
+    grpc.StatusCode.UNAUTHENTICATED.value[0]: _no_access(Unauthenticated, "UNAUTHENTICATED"),
+    grpc.StatusCode.PERMISSION_DENIED.value[0]: _no_access(PermissionDenied, "PERMISSION_DENIED"),
     grpc.StatusCode.INTERNAL.value[0]: lambda d: InternalError("INTERNAL", d.message),
     grpc.StatusCode.UNKNOWN.value[0]: lambda d: InternalError("UNKNOWN", d.message),
 }
@@ -338,12 +375,14 @@ def from_failure(failure: errors_pb2.Failure) -> MinkError:
     return from_status(status_pb2.Status.FromString(failure.SerializeToString()))
 
 
-def from_rpc(error: grpc.aio.AioRpcError, target: str) -> MinkError:
+def from_rpc(error: grpc.aio.AioRpcError, target: str, *, tls: bool = False, advised: str | None = None) -> MinkError:
     """The error that a failed call means.
 
     Args:
         error: What gRPC raised.
         target: The server's address, for the message when it cannot be reached.
+        tls: Whether the call went over TLS, for the same message.
+        advised: What an error a moment ago said to look at, for the same message.
     """
     for key, value in error.trailing_metadata() or ():
         if key == _DETAILS_KEY and isinstance(value, bytes):
@@ -353,5 +392,7 @@ def from_rpc(error: grpc.aio.AioRpcError, target: str) -> MinkError:
                 break
     message = error.details() or error.code().name
     if error.code() is grpc.StatusCode.UNAVAILABLE:
-        message = f"cannot reach Mink at {target}: {message}"
+        what = advice(message, tls=tls, before=advised)
+        message = f"cannot reach Mink at {target}: " + (f"{what} ({message})" if what else message)
+        return Unavailable("UNAVAILABLE", message, advice=what)
     return from_status(status_pb2.Status(code=error.code().value[0], message=message))

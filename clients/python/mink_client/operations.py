@@ -1,10 +1,15 @@
 """What an operator asks a server, and what it answers."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 
 from mink.v1 import operations_pb2
+
+from mink_client.channel import Connection
+from mink_client.errors import Unavailable
+from mink_client.reading import Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +95,89 @@ class Diagnosis:
         return all(check.outcome is not Outcome.FAILED for check in self.checks)
 
 
+class FaultKind(Enum):
+    """What kind of fault a verification found."""
+
+    UNKNOWN = operations_pb2.LogFault.KIND_UNSPECIFIED
+    """The server said something that this client does not know."""
+    MISSING_EVENT = operations_pb2.LogFault.MISSING_EVENT
+    """A position, or a version of a stream, has no event, and no removal accounts for it."""
+    WRONG_ORDER = operations_pb2.LogFault.WRONG_ORDER
+    """Versions and positions do not follow each other as they were given."""
+    BROKEN_EVENT = operations_pb2.LogFault.BROKEN_EVENT
+    """An event's bytes cannot be decoded, or its payload is not what it says it is."""
+    CONTRADICTION = operations_pb2.LogFault.CONTRADICTION
+    """An event's bytes and its columns say different things."""
+    STRAY_EVENT = operations_pb2.LogFault.STRAY_EVENT
+    """An event belongs to no stream, or was removed and is still there."""
+    WRONG_STREAM = operations_pb2.LogFault.WRONG_STREAM
+    """What is known of a stream does not fit its events."""
+    WRONG_SNAPSHOT = operations_pb2.LogFault.WRONG_SNAPSHOT
+    """A snapshot is ahead of its stream, belongs to none, or cannot be decoded."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogFault:
+    """Something that cannot be in a sound log.
+
+    Attributes:
+        kind: What kind of fault it is.
+        message: What was found, for a person.
+        position: The position concerned; 0: none.
+        stream: The stream concerned; empty: none.
+        version: The version concerned; 0: none.
+    """
+
+    kind: FaultKind
+    message: str
+    position: int
+    stream: str
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class VerificationProgress:
+    """How far a verification is.
+
+    Attributes:
+        step: What is being read. Example: `events`.
+        position: The position up to which it was read.
+        head: The newest position when the verification began.
+    """
+
+    step: str
+    position: int
+    head: int
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """How a verification of the log ended.
+
+    Attributes:
+        head: The newest position when it began.
+        events: Events that were verified.
+        streams: Streams that were verified.
+        snapshots: Snapshots that were verified.
+        removed: Positions whose events were removed; 0 if there is a fault.
+        fault: The first fault; None: the log is sound.
+    """
+
+    head: int
+    events: int
+    streams: int
+    snapshots: int
+    removed: int
+    fault: LogFault | None
+
+    @property
+    def sound(self) -> bool:
+        """Whether nothing is missing or bent."""
+        return self.fault is None
+
+
 _OUTCOMES = {outcome.value: outcome for outcome in Outcome}
+_FAULT_KINDS = {kind.value: kind for kind in FaultKind}
 
 
 def statistics(message: operations_pb2.GetStatisticsResponse) -> Statistics:
@@ -122,3 +209,37 @@ def diagnosis(message: operations_pb2.DiagnoseResponse) -> Diagnosis:
         server_version=message.server_version,
         server_time=message.server_time.ToDatetime(UTC),
     )
+
+
+async def verify(connection: Connection, timeout: float, progress: Callable[[VerificationProgress], None] | None) -> Verification:
+    """Asks for a verification and waits for its end.
+
+    Args:
+        connection: Where the call goes.
+        timeout: Seconds that the server may be silent.
+        progress: Told how far it is.
+
+    Raises:
+        MinkError: It could not be made to its end.
+    """
+    request = operations_pb2.VerifyLogRequest()
+    source = Source(connection, lambda: connection.operations.VerifyLog(request), timeout)
+    try:
+        while (message := await source.next()) is not None:
+            if message.HasField("result"):
+                return _verification(message.result)
+            if progress is not None and message.HasField("progress"):
+                reached = message.progress
+                progress(VerificationProgress(reached.step, reached.position, reached.head))
+    finally:
+        source.close()
+    raise Unavailable("UNAVAILABLE", "the verification ended without a result")
+
+
+def _verification(message: operations_pb2.VerifyLogResult) -> Verification:
+    fault = None
+    if message.HasField("fault"):
+        found = message.fault
+        kind = _FAULT_KINDS.get(found.kind, FaultKind.UNKNOWN)
+        fault = LogFault(kind, found.message, found.position, found.stream, found.version)
+    return Verification(message.head, message.events, message.streams, message.snapshots, message.removed, fault)

@@ -8,7 +8,7 @@ from typing import Generic, Protocol, TypeVar
 import grpc
 from mink.v1 import event_pb2, event_store_pb2
 
-from mink_client.channel import Connection, call_was_cut
+from mink_client.channel import Connection
 from mink_client.errors import DeadlineExceeded, MinkError
 from mink_client.events import Direction, RecordedEvent
 from mink_client.retry import Backoff, is_transient
@@ -57,6 +57,7 @@ class Source(Generic[T]):
         self._waits = Backoff()
         self._call: StreamingCall[T] | None = None
         self._messages: AsyncIterator[T] | None = None
+        self._version = 0  # of the credentials of the call
 
     async def next(self) -> T | None:
         """The next message; None at the end.
@@ -70,10 +71,12 @@ class Source(Generic[T]):
         while True:
             if self._messages is None:
                 self._connection.check_open()
+                self._version = self._connection.version
                 self._call = self._begin()
                 if self._call is None:
                     return None
                 self._messages = aiter(self._call)
+            why: BaseException | None = None
             try:
                 async with asyncio.timeout_at(deadline):
                     message = await anext(self._messages, None)
@@ -83,16 +86,18 @@ class Source(Generic[T]):
                 raise last or DeadlineExceeded(text) from None
             except grpc.aio.AioRpcError as cause:
                 self.close()
-                last = self._connection.error(cause)
-                delay = self._waits.next(last)
-                if not is_transient(last) or loop.time() + delay >= deadline:
-                    raise last from cause
+                error, why = self._connection.error(cause), cause
             except asyncio.CancelledError:
                 self.close()
-                raise call_was_cut() from None
+                error = self._connection.call_was_cut()
             else:
                 self._waits.reset()
                 return message
+            if await self._waits.renews(self._connection, self._version, error):
+                continue
+            last, delay = error, self._waits.next(error)
+            if not is_transient(error) or loop.time() + delay >= deadline:
+                raise error from why
             await asyncio.sleep(delay)
 
     def close(self) -> None:

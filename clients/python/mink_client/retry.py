@@ -7,8 +7,8 @@ from typing import Final, TypeVar
 
 import grpc
 
-from mink_client.channel import Connection, call_was_cut
-from mink_client.errors import DeadlineExceeded, MinkError, Overloaded, ShuttingDown, Unavailable
+from mink_client.channel import Connection
+from mink_client.errors import DeadlineExceeded, MinkError, Overloaded, ShuttingDown, Unauthenticated, Unavailable
 
 _FIRST: Final = 0.05
 _LONGEST: Final = 2.0
@@ -29,14 +29,29 @@ def was_refused(error: MinkError) -> bool:
 class Backoff:
     """How long to wait before the next attempt: doubling, with jitter, and never less than the server asks for."""
 
-    __slots__ = ("attempts",)
+    __slots__ = ("attempts", "renewed")
 
     def __init__(self) -> None:
         self.attempts = 0
+        self.renewed = False
 
     def reset(self) -> None:
         """The last attempt succeeded."""
         self.attempts = 0
+        self.renewed = False
+
+    async def renews(self, connection: Connection, version: int, error: MinkError) -> bool:
+        """Whether to try again at once, because the server refused a token that has been replaced; once between successes.
+
+        Args:
+            connection: Where the call went.
+            version: The version of the credentials with which it began.
+            error: The failure.
+        """
+        if self.renewed or not isinstance(error, Unauthenticated):
+            return False
+        self.renewed = True
+        return await connection.credentials.renew(version)
 
     def next(self, error: MinkError | None = None) -> float:
         """Seconds to wait after one more failure.
@@ -83,16 +98,20 @@ async def call(
     last: MinkError | None = None
     while True:
         connection.check_open()
+        version = connection.version
+        why: BaseException | None = None
         try:
             return await attempt(max(deadline - loop.time(), 0.001))
         except grpc.aio.AioRpcError as cause:
-            error = connection.error(cause)
-            if isinstance(error, DeadlineExceeded):
-                raise last or DeadlineExceeded(f"no answer from Mink at {connection.target} within {timeout:g} s") from cause
-            delay = waits.next(error)
-            if not may_retry(error) or loop.time() + delay >= deadline:
-                raise error from cause
-            last = error
+            error, why = connection.error(cause), cause
         except asyncio.CancelledError:
-            raise call_was_cut() from None
+            error = connection.call_was_cut()
+        if isinstance(error, DeadlineExceeded):
+            raise last or DeadlineExceeded(f"no answer from Mink at {connection.target} within {timeout:g} s") from why
+        if await waits.renews(connection, version, error):
+            continue
+        delay = waits.next(error)
+        if not may_retry(error) or loop.time() + delay >= deadline:
+            raise error from why
+        last = error
         await asyncio.sleep(delay)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, Self
 import grpc
 from mink.v1 import event_store_pb2
 
-from mink_client.channel import Connection, call_was_cut
+from mink_client.channel import Connection
 from mink_client.errors import ClientClosed, MinkError, Unavailable
 from mink_client.events import RecordedEvent
 from mink_client.retry import Backoff, is_transient
@@ -47,6 +47,7 @@ class Subscription:
         self._open = False
         self._call: StreamingCall[event_store_pb2.SubscribeAllResponse] | None = None
         self._messages: AsyncIterator[event_store_pb2.SubscribeAllResponse] | None = None
+        self._version = 0  # of the credentials of the call
         self._waits = Backoff()
         self._answered = False
         self._give_up_at: float | None = None
@@ -141,6 +142,8 @@ class Subscription:
             if failure is None:
                 return
             self._hang_up()
+            if await self._waits.renews(self._connection, self._version, failure):
+                continue
             delay = self._waits.next(failure)
             # A server that has never answered may not be one; a server that has will be back.
             unknown = not self._answered and asyncio.get_running_loop().time() + delay >= self._give_up_at
@@ -162,7 +165,7 @@ class Subscription:
             return self._connection.error(cause), cause
         except asyncio.CancelledError:
             self._hang_up()
-            raise call_was_cut() from None
+            return self._connection.call_was_cut(), None
         if message is None:
             return Unavailable("UNAVAILABLE", "the server ended the subscription"), None
         self._take(message)
@@ -185,7 +188,7 @@ class Subscription:
             self._caught_up = False
         if self._waits.attempts:
             _log.info("subscription carries on after position %d", self._position)
-            self._waits.reset()
+        self._waits.reset()
         self._answered = True
 
     def _move(self, position: int) -> None:
@@ -198,6 +201,7 @@ class Subscription:
             request.from_end = True
         else:
             request.after_position = self._position
+        self._version = self._connection.version
         self._call = self._connection.event_store.SubscribeAll(request)
         self._messages = aiter(self._call)
 

@@ -1,16 +1,19 @@
 """A small server over a real socket, to see what the client does when a server answers, fails, breaks off, or is silent."""
 
 import asyncio
+import datetime
 from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
 
 import grpc
 import pytest
+import trustme
 from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
 from mink.v1 import errors_pb2, event_pb2
 from mink.v1 import event_store_pb2 as es
 from mink.v1.event_store_pb2_grpc import EventStoreServicer, add_EventStoreServicer_to_server
-from mink_client import Mink
+from mink_client import TLS, Mink
 
 _CODES = {
     "WRONG_EXPECTED_VERSION": grpc.StatusCode.ABORTED,
@@ -79,6 +82,9 @@ class Server(EventStoreServicer):
         self.requests: list[Message] = []
         self.appends: list[es.SessionAppend] = []
         self.ended: list[str] = []
+        self.calls: list[dict[str, str]] = []
+        self.identities: list[str] = []
+        self.tokens: set[str] | None = None
         self.on_session: Callable[..., AsyncIterator[es.AppendSessionResponse]] | None = None
         self.on_append: Callable[[es.SessionAppend], Awaitable[es.SessionResult | None]] | None = None
         self.on_unary: Callable[..., Awaitable[Message]] | None = None
@@ -89,11 +95,23 @@ class Server(EventStoreServicer):
     def target(self) -> str:
         return f"127.0.0.1:{self.port}"
 
-    async def start(self) -> None:
+    async def start(self, credentials: grpc.ServerCredentials | None = None) -> None:
         self._server = grpc.aio.server()
         add_EventStoreServicer_to_server(self, self._server)
-        self.port = self._server.add_insecure_port(self.target)
+        if credentials is None:
+            self.port = self._server.add_insecure_port(self.target)
+        else:
+            self.port = self._server.add_secure_port(self.target, credentials)
         await self._server.start()
+
+    async def _admit(self, context) -> None:
+        """Keeps what came with the call, and refuses it if its token is not one of ours."""
+        metadata = {key: value for key, value in context.invocation_metadata() if key != "user-agent"}
+        self.calls.append(metadata)
+        self.identities += [name.decode() for name in context.auth_context().get("x509_common_name", ())]
+        if self.tokens is not None and metadata.get("authorization", "").removeprefix("Bearer ") not in self.tokens:
+            needed = errors_pb2.AccessRequired(role="read")
+            await Fakes.abort(context, Fakes.status("UNAUTHENTICATED", needed, message="no such token"))
 
     async def stop(self) -> None:
         if self._server is not None:
@@ -101,6 +119,7 @@ class Server(EventStoreServicer):
             self._server = None
 
     async def AppendSession(self, request_iterator, context):  # noqa: N802 - the service calls it so
+        await self._admit(context)
         if self.on_session is not None:
             async for response in self.on_session(request_iterator, context):
                 yield response
@@ -131,12 +150,14 @@ class Server(EventStoreServicer):
             await asyncio.gather(receiver, *tasks, return_exceptions=True)
 
     async def _unary(self, request, context):
+        await self._admit(context)
         self.requests.append(request)
         return await self.on_unary(request, context)
 
     AppendToStream = AppendToStreams = GetStream = ListStreams = TruncateStream = DeleteStream = _unary
 
     async def _stream(self, request, context):
+        await self._admit(context)
         self.requests.append(request)
         try:
             async for message in self.on_stream(request, context):
@@ -176,3 +197,60 @@ def eventually() -> Callable[..., Awaitable[None]]:
                 await asyncio.sleep(0.005)
 
     return wait
+
+
+class Authority:
+    """Somebody who signs certificates."""
+
+    def __init__(self, file: Path) -> None:
+        self._ca = trustme.CA()
+        self.root = self._ca.cert_pem.bytes()
+        self.file = file
+        file.write_bytes(self.root)
+
+    def issue(self, *names, common_name=None, expired=False):
+        if not expired:
+            return self._ca.issue_cert(*names, common_name=common_name)
+        now, day = datetime.datetime.now(datetime.UTC), datetime.timedelta(days=1)
+        return self._ca.issue_cert(*names, common_name=common_name, not_before=now - 3 * day, not_after=now - day)
+
+    def serves(self, *names, clients=None, expired=False):
+        """What a server with a certificate for these names needs; it asks clients for theirs if it is told who signs them."""
+        pair = self.parts(self.issue(*(names or ("localhost", "127.0.0.1")), expired=expired))
+        return grpc.ssl_server_credentials([pair], clients.root if clients else None, clients is not None)
+
+    @staticmethod
+    def parts(certificate):
+        """The key, and the chain."""
+        return certificate.private_key_pem.bytes(), b"".join(blob.bytes() for blob in certificate.cert_chain_pems)
+
+    @classmethod
+    def write(cls, certificate, cert_file, key_file):
+        """Puts a certificate into its files, each of them whole or not at all."""
+        for file, data in zip((key_file, cert_file), cls.parts(certificate), strict=True):
+            file.with_suffix(".part").write_bytes(data)
+            file.with_suffix(".part").replace(file)
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory):
+    return Authority(tmp_path_factory.mktemp("authority") / "ca.pem")
+
+
+@pytest.fixture(scope="session")
+def stranger(tmp_path_factory):
+    return Authority(tmp_path_factory.mktemp("stranger") / "ca.pem")
+
+
+@pytest.fixture
+def own(authority, tmp_path):
+    """The client's own certificate, in files."""
+    tls = TLS(authority.file, tmp_path / "client.pem", tmp_path / "client.key")
+    authority.write(authority.issue("x", common_name="billing"), tls.cert_file, tls.key_file)
+    return tls
+
+
+@pytest.fixture(autouse=True)
+def no_variables(monkeypatch):
+    for name in ("TLS", "CA_FILE", "CLIENT_CERT_FILE", "CLIENT_KEY_FILE", "TOKEN", "TOKEN_FILE"):
+        monkeypatch.delenv(f"MINK_{name}", raising=False)

@@ -20,6 +20,8 @@ WRONG = errors_pb2.WrongExpectedVersion(
     ]
 )
 BAD = details.BadRequest(field_violations=[{"field": "events[0].id", "description": "must be a UUID"}, {"field": "stream"}])
+ACCESS = errors_pb2.AccessRequired(role="append", stream="Order-1")
+ROLE = errors_pb2.AccessRequired(role="manage")
 AHEAD = errors_pb2.PositionAhead(position=9, head=5, log_id="log")
 
 TABLE: list[tuple[str, Message | None, str, dict[str, object]]] = [
@@ -34,8 +36,9 @@ TABLE: list[tuple[str, Message | None, str, dict[str, object]]] = [
     ("POSITION_AHEAD", AHEAD, "PositionAhead", {"position": 9, "head": 5, "log_id": "log"}),
     ("EVENT_TOO_LARGE", SIZE, "EventTooLarge", {"size": 7, "limit": 5}),
     ("REQUEST_TOO_LARGE", SIZE, "RequestTooLarge", {"size": 7, "limit": 5}),
-    ("UNAUTHENTICATED", None, "Unauthenticated", {}),
-    ("PERMISSION_DENIED", None, "PermissionDenied", {}),
+    ("UNAUTHENTICATED", None, "Unauthenticated", {"role": None, "stream": None}),
+    ("UNAUTHENTICATED", ROLE, "Unauthenticated", {"role": "manage", "stream": None}),
+    ("PERMISSION_DENIED", ACCESS, "PermissionDenied", {"role": "append", "stream": "Order-1"}),
     ("DATABASE_UNAVAILABLE", RETRY, "DatabaseUnavailable", {"retry_after": 1.5}),
     ("SHUTTING_DOWN", RETRY, "ShuttingDown", {"retry_after": 1.5}),
     ("OVERLOADED", RETRY, "Overloaded", {"retry_after": 1.5}),

@@ -34,6 +34,11 @@ def command(
     """
     shared: dict[str, tuple[Any, Any]] = {
         "server": (options.Server, DEFAULT_SERVER),
+        "tls": (options.Tls, None),
+        "ca_file": (options.CaFile, None),
+        "client_cert_file": (options.CertFile, None),
+        "client_key_file": (options.KeyFile, None),
+        "token_file": (options.TokenFile, None),
         "output": (options.Output, Format.TABLE),
         "non_interactive": (options.NonInteractive, False),
         "timeout": (options.Timeout, timeout),

@@ -7,6 +7,8 @@ import typer
 from mink_client import (
     NO_STREAM,
     STREAM_EXISTS,
+    AccessError,
+    CredentialsError,
     DatabaseUnavailable,
     DeadlineExceeded,
     Expected,
@@ -57,6 +59,24 @@ def wrong_call(message: str) -> Failure:
     return Failure(message, WRONG_CALL)
 
 
+def wrong_credentials(error: CredentialsError) -> Failure:
+    """A failure because of a certificate, a key, a token, or what says where they are."""
+    if error.argument == "insecure_token":
+        return wrong_call("the token would go to another machine in clear: turn TLS on, with --tls (MINK_TLS) or --ca-file")
+    return wrong_call(f"{_CREDENTIALS[error.argument]}: {error.problem}")
+
+
+_CREDENTIALS: Final = {
+    "tls": "--tls",
+    "ca_file": "--ca-file (MINK_CA_FILE)",
+    "cert_file": "--client-cert-file (MINK_CLIENT_CERT_FILE)",
+    "key_file": "--client-key-file (MINK_CLIENT_KEY_FILE)",
+    "token": "MINK_TOKEN",
+    "token_file": "--token-file (MINK_TOKEN_FILE)",
+}
+"""What the arguments of the client are called here."""
+
+
 def explain(error: MinkError, server: str) -> Failure:
     """What a failed call means to the person who typed the command.
 
@@ -83,6 +103,8 @@ def unreachable(server: str, why: str = "") -> str:
 def _unavailable(error: Unavailable, server: str) -> str:
     if isinstance(error, DatabaseUnavailable | ShuttingDown):
         return error.message
+    if error.advice:
+        return f"cannot reach Mink at {server}: {error.advice}"
     return unreachable(server, error.message)
 
 
@@ -105,6 +127,12 @@ def _invalid(error: InvalidRequest, server: str) -> str:  # noqa: ARG001
     return "; ".join(f"{field}: {description}" for field, description in error.violations)
 
 
+def _no_access(error: AccessError, server: str) -> str:  # noqa: ARG001
+    if error.reason == "UNAUTHENTICATED":
+        return f"{error.message}; --token-file, MINK_TOKEN_FILE or MINK_TOKEN gives a token, --client-cert-file a certificate"
+    return error.message
+
+
 def _ahead(error: PositionAhead, server: str) -> str:
     return f"position {error.position} is beyond the newest one of the log at {server}, {error.head}"
 
@@ -125,5 +153,6 @@ _SAYINGS: Final = cast(
         (TooLarge, lambda error, _: f"{error.size} bytes are more than the server takes: {error.limit}"),
         (DeadlineExceeded, lambda error, _: f"{error.message}; --timeout SECONDS waits longer"),
         (Unavailable, _unavailable),
+        (AccessError, _no_access),
     ],
 )

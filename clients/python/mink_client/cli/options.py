@@ -1,6 +1,7 @@
 """Options that several commands have, so that they are called and explained alike."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated, Final, TypedDict
 
 import typer
@@ -12,6 +13,17 @@ from mink_client.cli.output import Format
 MOST: Final = 2**63 - 1
 
 Server = Annotated[str, typer.Option("--server", envvar="MINK_SERVER", metavar="HOST:PORT", help="The server's address.")]
+Tls = Annotated[bool | None, typer.Option("--tls/--no-tls", help="Speak TLS. Also MINK_TLS.", show_default=False)]
+CaFile = Annotated[
+    Path | None, typer.Option("--ca-file", metavar="FILE", help="Who may have signed the server's certificate. Also MINK_CA_FILE.")
+]
+CertFile = Annotated[
+    Path | None, typer.Option("--client-cert-file", metavar="FILE", help="This client's certificate. Also MINK_CLIENT_CERT_FILE.")
+]
+KeyFile = Annotated[Path | None, typer.Option("--client-key-file", metavar="FILE", help="Its key. Also MINK_CLIENT_KEY_FILE.")]
+TokenFile = Annotated[
+    Path | None, typer.Option("--token-file", metavar="FILE", help="Where the token stands. Also MINK_TOKEN_FILE, or MINK_TOKEN.")
+]
 Output = Annotated[Format, typer.Option("--output", "-o", help="A table for people, JSON for programs.")]
 NonInteractive = Annotated[bool, typer.Option("--non-interactive", help="Never ask.")]
 Timeout = Annotated[float, typer.Option("--timeout", min=0.1, max=86400, metavar="SECONDS", help="How long a call may take.")]

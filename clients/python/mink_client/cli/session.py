@@ -1,15 +1,15 @@
 """One run of a command: what all commands are told, and the connection that they work over."""
 
-import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import os
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
-import grpc
-
-from mink_client import Mink, Unavailable
-from mink_client.cli.errors import wrong_call
+from mink_client import CredentialsError, Mink, Unavailable
+from mink_client.cli.errors import wrong_call, wrong_credentials
 from mink_client.cli.output import Format
+from mink_client.security import choose_tls
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,12 +21,22 @@ class Session:
         timeout: Seconds that a call may take.
         non_interactive: Whether nobody may be asked.
         output: How results are written.
+        tls: Whether to speak TLS; None: as the files and the environment say.
+        ca_file: Who may have signed the server's certificate.
+        client_cert_file: The client's certificate.
+        client_key_file: Its key.
+        token_file: Where the token stands. The token itself is no option: everybody sees what a process was called with.
     """
 
     server: str
     timeout: float
     non_interactive: bool
     output: Format = Format.TABLE
+    tls: bool | None = None
+    ca_file: Path | None = None
+    client_cert_file: Path | None = None
+    client_key_file: Path | None = None
+    token_file: Path | None = None
 
     @property
     def json(self) -> bool:
@@ -38,32 +48,48 @@ class Session:
         """A client of the server.
 
         Raises:
-            Failure: The address or the timeout cannot be right.
-            Unavailable: No server is there.
+            Failure: The address, the timeout, a certificate or the token cannot be right.
+            Unavailable: No server is there: the client would wait for it to come back, and a person wants to know now.
         """
         if ":" not in self.server or self.server.startswith(("http:", "https:", "grpc:")):
             raise wrong_call(f"--server (MINK_SERVER): HOST:PORT, for example localhost:50051, not {self.server!r}")
         try:
-            mink = Mink(self.server, timeout=self.timeout)
+            tls = choose_tls(self.tls, ca_file=self.ca_file, cert_file=self.client_cert_file, key_file=self.client_key_file)
+            mink = Mink(self.server, timeout=self.timeout, tls=tls or False, token_file=self.token_file)
+        except CredentialsError as error:
+            raise wrong_credentials(error) from None
         except ValueError as error:
             raise wrong_call(f"--{error}") from None
-        await _reach(mink.server, self.timeout)
         async with mink:
+            try:
+                with _quiet():
+                    await mink.connect()
+            except Unavailable as error:
+                # What gRPC says about an address where nobody is helps nobody.
+                raise error if error.advice else Unavailable("UNAVAILABLE", "") from None
             yield mink
 
 
-async def _reach(server: str, timeout: float) -> None:
-    """Looks whether anybody is there: the client would wait for a server to come back, and a person wants to know now.
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keeps what gRPC itself writes about a failed handshake off standard error, where one line of ours says it.
 
-    Raises:
-        Unavailable: Nobody is.
+    gRPC asks the environment whether to write when it is loaded, which is before any code of ours. Whoever has set its variable
+    wants to read it.
     """
-    async with grpc.aio.insecure_channel(server, options=[("grpc.use_local_subchannel_pool", 1)]) as channel:
-        try:
-            async with asyncio.timeout(timeout):
-                while (state := channel.get_state(try_to_connect=True)) is not grpc.ChannelConnectivity.READY:
-                    if state is grpc.ChannelConnectivity.TRANSIENT_FAILURE:
-                        raise Unavailable("UNAVAILABLE", "")
-                    await channel.wait_for_state_change(state)
-        except TimeoutError:
-            raise Unavailable("UNAVAILABLE", f"no connection within {timeout:g} s") from None
+    if "GRPC_VERBOSITY" in os.environ:
+        yield
+        return
+    try:
+        kept = os.dup(2)
+    except OSError:  # there is no standard error
+        yield
+        return
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)

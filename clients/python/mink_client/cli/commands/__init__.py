@@ -2,7 +2,7 @@
 
 import typer
 
-from mink_client.cli.commands import append, diagnose, events, export, removal, snapshot, stream, tail, version
+from mink_client.cli.commands import append, diagnose, events, export, removal, snapshot, stream, tail, verify, version
 
 __all__ = ["register", "version"]
 
@@ -18,6 +18,7 @@ def register(app: typer.Typer) -> None:
     removal.register(streams)
     snapshot.register(_group(app, "snapshot", "Look at snapshots, delete them."))
     diagnose.register(app)
+    verify.register(app)
     version.register(app)
 
 
