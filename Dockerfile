@@ -34,11 +34,13 @@ COPY --from=build /opt/mink /opt/mink
 ENV PATH=/opt/mink/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     MINK_DATA_DIR=/var/lib/mink
-USER mink
+# By number: Kubernetes sees that it is not root.
+USER 1000:1000
 WORKDIR /var/lib/mink
 VOLUME /var/lib/mink
 EXPOSE 50051 8080 9090
 HEALTHCHECK --interval=30s --timeout=3s --start-period=5s --retries=3 \
     CMD ["python", "-c", "import http.client, os, sys; at = http.client.HTTPConnection('127.0.0.1', int(os.environ.get('MINK_HTTP_LISTEN', ':8080').rpartition(':')[2]), timeout=2); at.request('GET', '/health/live'); sys.exit(at.getresponse().status != 200)"]
+STOPSIGNAL SIGTERM
 ENTRYPOINT ["mink"]
 CMD ["serve"]

@@ -1,0 +1,1 @@
+"""Checks of deploy/: compose, Prometheus, Grafana, Kubernetes."""
