@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from copy import copy
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
 # Every Postgres that the storage tests run on.
 VERSIONS = ["18", "16", *(["url"] if os.environ.get("TEST_DATABASE_URL") else [])]
+# And a Postgres 18 whose schemas the first release made, and today's migrations brought up to date.
+UPGRADED = "upgraded"
 
 
 @pytest.fixture(scope="session")
@@ -30,6 +33,11 @@ def any_postgres(request: pytest.FixtureRequest) -> Iterator[Postgres]:
     """A Postgres in each of the versions, for the whole run."""
     if request.param == "18":
         yield request.getfixturevalue("postgres")
+        return
+    if request.param == UPGRADED:
+        shared = copy(request.getfixturevalue("postgres"))
+        shared.version = UPGRADED
+        yield shared
         return
     database = Postgres(request.param).start()
     yield database

@@ -4,38 +4,43 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import structlog
 
 from mink_server.core.errors import MinkError
-from mink_server.core.limits import Limits
+from mink_server.core.limits import Capacity, Limits
 from mink_server.core.log import Log
 from mink_server.http.health import health_app
 from mink_server.http.metrics import metrics_app
 from mink_server.http.server import HttpServer
 from mink_server.rpc.drain import Drain
 from mink_server.rpc.server import GrpcServer
+from mink_server.security.security import Security
 from mink_server.storage.database import Database, OwnConnection
 from mink_server.storage.embedded import EmbeddedPostgres, default_data_dir
-from mink_server.storage.health import Health
+from mink_server.storage.health import Health, place
 from mink_server.storage.listener import Listener
+from mink_server.storage.log_size import log_size
 from mink_server.storage.migrations import Migrations
 from mink_server.storage.reader import Reader
 from mink_server.storage.snapshots import Snapshots
 from mink_server.storage.streams import Streams
 from mink_server.storage.tail import Tail
 from mink_server.storage.writer import Writer
-from mink_server.telemetry.metrics import REGISTRY
+from mink_server.telemetry import metrics, tracing
+from mink_server.telemetry.memory import Memory
 
 if TYPE_CHECKING:
     from mink_server.settings import Settings
+    from mink_server.telemetry.tracing import Tracing
 
 log = structlog.get_logger(__name__)
 
 _LOOK_EVERY: Final = 2.0
+_SIZE_EVERY: Final = 60.0
 
 
 class App:
@@ -54,12 +59,14 @@ class App:
         self.http_address = ""
         self.metrics_address = ""
         self.database = ""
+        self._data_dir: Path | None = None
+        self.tracing: Tracing | None = None
 
     async def start(self) -> None:
         """Starts everything; what was started is stopped again if something fails.
 
         Raises:
-            EmbeddedPostgresError, MinkError, OSError: It cannot start; the text says why.
+            EmbeddedPostgresError, MinkError, OSError, SettingsError: It cannot start; the text says why.
         """
         try:
             await self._start()
@@ -69,17 +76,16 @@ class App:
 
     async def _start(self) -> None:
         settings = self._settings
+        # First, so that a wrong variable or file is told before a database is started.
+        self.tracing = tracing.start()
+        if self.tracing is not None:
+            self._running.push_async_callback(self.tracing.stop)
+        metrics.EVENTS_APPENDED.most = settings.metric_event_types
+        security = Security(settings.tls_cert_file, settings.tls_key_file, settings.tls_client_ca_file, settings.tokens_file)
+        self._running.push_async_callback(security.stop)
+        security.start()
         schema = settings.database_schema
-        if settings.database_url is None:
-            data_dir = settings.data_dir or default_data_dir(Path.cwd())
-            embedded = EmbeddedPostgres(data_dir)
-            self._running.push_async_callback(embedded.stop)
-            await embedded.start()
-            dsn = embedded.dsn
-            self.database = f"embedded Postgres in {data_dir}"
-        else:
-            dsn = settings.database_url.get_secret_value()
-            self.database = "DATABASE_URL"
+        dsn = await self._dsn()
         self._database = Database(
             dsn,
             pool_size=settings.database_pool,
@@ -112,39 +118,76 @@ class App:
             max_waiting=settings.max_waiting_appends,
             max_waiting_bytes=settings.max_waiting_bytes,
             timeout=settings.database_timeout,
+            spans=None if self.tracing is None else self.tracing.batches,
         )
         self._running.push_async_callback(writer.close)
         writer.start()
         streams = Streams(self._database, schema, tail.forget)
         self._running.push_async_callback(streams.close)
         the_log = Log(
-            writes=writer,
+            writes=writer if self.tracing is None else self.tracing.writes(writer),
             reads=reader,
             tail=tail,
             streams=streams,
             snapshots=Snapshots(self._database, schema),
-            health=Health(self._database, schema, migrations),
+            health=Health(
+                self._database,
+                schema,
+                migrations,
+                head=lambda: tail.head,
+                where=place(dsn),
+                data_dir=self._data_dir,
+                more=[security.checks],
+            ),
         )
-        bounds = Limits(settings.max_event_bytes, settings.max_request_bytes, settings.max_events_per_append)
+        memory = Memory(settings.max_memory_bytes)
         self._grpc = GrpcServer(
             the_log,
-            bounds,
+            Limits(settings.max_event_bytes, settings.max_request_bytes, settings.max_events_per_append),
+            _capacity(settings),
+            memory,
             self._drain,
             checkpoint_seconds=settings.checkpoint_seconds,
-            max_subscriptions=settings.max_subscriptions,
             reflection_on=settings.reflection,
             channelz_on=settings.channelz,
+            credentials=security.credentials,
+            identities=security.identities,
+            tracer=None if self.tracing is None else self.tracing.tracer,
+            access_log=settings.access_log,
         )
         http = HttpServer(health_app(self._ping, self._drain), settings.http_listen)
-        metrics = HttpServer(metrics_app(REGISTRY), settings.metrics_listen)
-        for web in (http, metrics):
+        prometheus = HttpServer(metrics_app(metrics.REGISTRY), settings.metrics_listen)
+        for web in (http, prometheus):
             self._running.push_async_callback(web.stop)
             await web.start()
         self._running.push_async_callback(self._grpc.stop, settings.drain_seconds)
         self.grpc_address = await self._grpc.start(settings.listen)
-        self.http_address, self.metrics_address = http.address, metrics.address
+        self.http_address, self.metrics_address = http.address, prometheus.address
         await self._grpc.set_serving(True)
-        for name, work in (("watch", self._watch()), ("removals", streams.finish_removals())):
+        self._start_watching(memory, streams)
+
+    async def _dsn(self) -> str:
+        """Where the database is. Without DATABASE_URL, the embedded one is started."""
+        if self._settings.database_url is not None:
+            self.database = "DATABASE_URL"
+            return self._settings.database_url.get_secret_value()
+        self._data_dir = data_dir = self._settings.data_dir or default_data_dir(Path.cwd())
+        embedded = EmbeddedPostgres(data_dir)
+        self._running.push_async_callback(embedded.stop)
+        await embedded.start()
+        self.database = f"embedded Postgres in {data_dir}"
+        return embedded.dsn
+
+    def _start_watching(self, memory: Memory, streams: Streams) -> None:
+        loop = asyncio.get_running_loop()
+        metrics.TASKS.set_function(lambda: len(asyncio.all_tasks(loop)))
+        for name, work in (
+            ("watch", self._watch()),
+            ("log-size", self._watch_size()),
+            ("removals", streams.finish_removals()),
+            ("memory", memory.watch()),
+            ("waiting", self._grpc.waiting.watch()),
+        ):
             self._running.push_async_callback(_cancel, asyncio.create_task(work, name=f"mink-{name}"))
 
     async def _ping(self) -> str | None:
@@ -160,17 +203,38 @@ class App:
     async def _watch(self) -> None:
         """Says through grpc.health.v1 whether the database is there."""
         serving = True
+        metrics.DATABASE_UP.set(1)
         while True:
             await asyncio.sleep(_LOOK_EVERY)
             problem = await self._ping()
+            metrics.DATABASE_UP.set(problem is None)
             if serving != (problem is None):
                 serving = problem is None
                 log.warning("not serving", why=problem) if problem else log.info("serving again")
                 await self._grpc.set_serving(serving)
 
+    async def _watch_size(self) -> None:
+        """Says in a metric how large the log is."""
+        while True:
+            with suppress(MinkError):
+                metrics.LOG_SIZE.set(await log_size(self._database, self._settings.database_schema))
+            await asyncio.sleep(_SIZE_EVERY)
+
     async def stop(self) -> None:
         """Drains and stops: calls first, then what they depend on."""
         await self._running.aclose()
+
+
+def _capacity(settings: Settings) -> Capacity:
+    return Capacity(
+        connections=settings.max_connections,
+        connection_age=settings.max_connection_age,
+        calls=settings.max_calls,
+        request_bytes=settings.max_request_bytes_in_flight,
+        response_bytes=settings.max_response_bytes_in_flight,
+        subscriptions=settings.max_subscriptions,
+        subscriptions_per_client=settings.max_subscriptions_per_client,
+    )
 
 
 async def _cancel(task: asyncio.Task[None]) -> None:

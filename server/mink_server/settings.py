@@ -105,7 +105,7 @@ class Settings(BaseSettings):
         67_108_864, "MINK_MAX_WAITING_BYTES", "Bytes of appends that wait; more are OVERLOADED.", ge=1024, le=4_294_967_296
     )
     max_subscriptions: int = _setting(
-        10_000, "MINK_MAX_SUBSCRIPTIONS", "Subscriptions at once; more are OVERLOADED.", ge=1, le=1_000_000
+        5_000, "MINK_MAX_SUBSCRIPTIONS", "Subscriptions at once; more are OVERLOADED.", ge=1, le=1_000_000
     )
     max_subscriptions_per_client: int = _setting(
         1_000,
@@ -114,16 +114,30 @@ class Settings(BaseSettings):
         ge=1,
         le=1_000_000,
     )
-    max_calls: int = _setting(10_000, "MINK_MAX_CALLS", "Calls that are served at once; more are OVERLOADED.", ge=1, le=1_000_000)
+    max_calls: int = _setting(8_000, "MINK_MAX_CALLS", "Calls that are served at once; more are OVERLOADED.", ge=1, le=1_000_000)
     max_request_bytes_in_flight: int = _setting(
-        268_435_456,
+        67_108_864,
         "MINK_MAX_REQUEST_BYTES_IN_FLIGHT",
         "Bytes of requests that are served at once; more are OVERLOADED.",
         ge=1024,
         le=17_179_869_184,
     )
+    max_response_bytes_in_flight: int = _setting(
+        134_217_728,
+        "MINK_MAX_RESPONSE_BYTES_IN_FLIGHT",
+        "Bytes held for responses that clients have not taken; more are OVERLOADED.",
+        ge=1024,
+        le=17_179_869_184,
+    )
+    max_memory_bytes: int = _setting(
+        0,
+        "MINK_MAX_MEMORY_BYTES",
+        "Memory that the server may have; near it, calls are OVERLOADED; 0: what the container allows.",
+        ge=0,
+        le=1_099_511_627_776,
+    )
     max_connections: int = _setting(
-        10_000, "MINK_MAX_CONNECTIONS", "Connections of clients; more are turned away.", ge=1, le=1_000_000
+        4_000, "MINK_MAX_CONNECTIONS", "Connections of clients; more are turned away.", ge=1, le=1_000_000
     )
     max_connection_age: float = _setting(
         3600.0,

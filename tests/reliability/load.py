@@ -6,6 +6,7 @@ import asyncio
 import os
 import random
 import time
+import urllib.request
 from collections import Counter
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any, Self
@@ -52,6 +53,17 @@ def report(what: str, **figures: object) -> None:
 async def restart(server: MinkProcess) -> None:
     """Starts a server again on its address, while the clients go on."""
     await asyncio.to_thread(server.start)
+
+
+async def values(server: MinkProcess) -> dict[str, float]:
+    """What the server's metrics say, by name with labels."""
+
+    def get() -> str:
+        with urllib.request.urlopen(f"http://{server.metrics_address}/metrics", timeout=10) as response:
+            return response.read().decode()
+
+    lines = (await asyncio.to_thread(get)).splitlines()
+    return {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines if not line.startswith("#"))}
 
 
 async def read_log(client: Mink) -> list[Seen]:

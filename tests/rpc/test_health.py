@@ -123,10 +123,17 @@ async def test_diagnose_and_statistics(client: Client) -> None:
     assert [check.component for check in answer.checks] == [
         "connection",
         "schema",
+        "indexes",
+        "tail",
         "clock",
         "durability",
+        "flush",
+        "replication",
+        "slots",
         "transactions",
         "connections",
+        "vacuum",
+        "size",
     ]
     assert {check.outcome for check in answer.checks} <= {ops.Check.OK, ops.Check.WARNING}
     assert answer.server_version == VERSION
@@ -141,7 +148,7 @@ async def test_diagnose_and_statistics(client: Client) -> None:
 
 
 METRICS = (
-    "mink_events_appended_total",
+    'mink_events_appended_total{type="Happened"}',
     "mink_events_read_total",
     "mink_append_duration_seconds_count",
     "mink_appends_waiting",
@@ -167,7 +174,11 @@ async def test_metrics(start_server: Callable[..., MinkProcess]) -> None:
         with pytest.raises(grpc.aio.AioRpcError):
             await client.read("B")
         values = {name: await metric(process, name) for name in METRICS}
-        assert (values["mink_events_appended_total"], values["mink_events_read_total"], values["mink_head_position"]) == (2, 2, 2)
+        assert (
+            values['mink_events_appended_total{type="Happened"}'],
+            values["mink_events_read_total"],
+            values["mink_head_position"],
+        ) == (2, 2, 2)
         assert values["mink_batch_appends_count"] == 1
         labels = 'grpc_method="ReadStream",grpc_service="mink.v1.EventStore",grpc_type="server_stream"'
         assert await metric(process, f"grpc_server_started_total{{{labels}}}") == 2

@@ -17,10 +17,24 @@ from mink_server.storage.streams import Streams
 from mink_server.storage.tail import Tail
 from mink_server.storage.writer import Writer
 
+from tests.conftest import UPGRADED, VERSIONS
+from tests.storage.schemas import frozen
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from tests.support.databases import Postgres
+
+# Modules that run once more, in schemas that an older release made.
+_UPGRADED = ("test_append", "test_read", "test_snapshots", "test_streams", "test_tail", "test_writer")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Adds the upgraded schemas to what the storage suite runs on."""
+    if metafunc.module.__name__.rpartition(".")[2] in _UPGRADED and "any_postgres" in metafunc.fixturenames:
+        each = pytest.mark.parametrize("any_postgres", [*VERSIONS, UPGRADED], indirect=True, scope="session")
+        metafunc.definition.add_marker(each)
 
 
 def event(event_type: str = "Happened", payload: bytes = b"{}", event_id: str = "", **metadata: str) -> EventToAppend:
@@ -71,7 +85,11 @@ async def log(any_postgres: Postgres) -> AsyncIterator[StoredLog]:
     schema = any_postgres.new_schema()
     database = Database(any_postgres.dsn, pool_size=4)
     await database.open()
+    if any_postgres.version == UPGRADED:
+        await frozen.load(any_postgres.dsn, schema, frozen.RELEASES[0])
     await Migrations(database, schema).up()
+    if any_postgres.version == UPGRADED:
+        await frozen.empty(any_postgres.dsn, schema)
     stored = StoredLog(database, schema)
     await stored.start()
     yield stored

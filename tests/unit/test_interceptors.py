@@ -10,23 +10,53 @@ import pytest
 from google.rpc import error_details_pb2, status_pb2
 from mink.v1 import event_store_pb2
 from mink_server.core import errors
+from mink_server.core.limits import Capacity
 from mink_server.rpc import interceptors as package
+from mink_server.rpc.admission import Admission
 from mink_server.rpc.errors import to_failure, to_proto
+from mink_server.rpc.interceptors.limits import Limits
 from mink_server.rpc.interceptors.wrapping import wrapped
+from mink_server.rpc.waiting import Waiting
 from mink_server.telemetry.call import CURRENT, Method
+from mink_server.telemetry.memory import Memory
 from mink_server.telemetry.metrics import REGISTRY
+from opentelemetry.trace import NoOpTracer
 from structlog.testing import capture_logs
 
 METHOD = Method("mink.v1.EventStore", "GetStream", "unary")
 CLASSES = {METHOD: event_store_pb2.GetStreamRequest}
+CAPACITY = Capacity(10, 0, 10, 10_000, 10_000, 10, 10)
+MEMORY = Memory(1 << 40)
+LIMITS = Limits(Admission(CAPACITY, MEMORY), Waiting(CAPACITY, MEMORY))
+
+
+class Nobody:
+    """Identities that know nobody."""
+
+    generation = 0
+
+    def by_token(self, token: str) -> None:
+        return None
+
+    def by_certificate(self, names: object) -> None:
+        return None
+
+
+NOBODY = Nobody()
 
 
 def test_the_order_is_the_one_that_is_written_down() -> None:
-    order = [type(one).__name__ for one in package.interceptors(CLASSES)]
+    every = package.interceptors(CLASSES, LIMITS, NOBODY, tracer=NoOpTracer(), access_log=True)
+    order = [type(one).__name__ for one in every]
     documented = [
         line.split(".", 1)[1].split(":")[0].strip() for line in (package.__doc__ or "").splitlines() if line[:1].isdigit()
     ]
     assert [name.lower() for name in order] == [name.replace(" ", "") for name in documented]
+
+
+def test_what_is_off_is_not_put_around() -> None:
+    few = [type(one).__name__ for one in package.interceptors(CLASSES, LIMITS)]
+    assert few == ["Calls", "Metrics", "Errors", "Audit", "Limits", "Decoding"]
 
 
 async def test_the_first_interceptor_stands_outermost() -> None:
@@ -53,11 +83,18 @@ async def test_the_first_interceptor_stands_outermost() -> None:
 class Context:
     """As much of a call's context as an interceptor uses."""
 
-    def __init__(self) -> None:
+    def __init__(self, request: bytes = b"") -> None:
         self.status: Any = None
+        self.request = request
+
+    async def read(self) -> Any:
+        return self.request
 
     def code(self) -> Any:
         return self.status.code if self.status else 0
+
+    def time_remaining(self) -> Any:
+        return None
 
     def invocation_metadata(self) -> Any:
         return (("x-request-id", "r-1"), ("key-bin", b"x"))
@@ -72,8 +109,8 @@ class Context:
 
 async def call(behaviour: Any, request: bytes = b"") -> Context:
     """A call through all interceptors, as the server would make it."""
-    context = Context()
-    await wrapped(METHOD, behaviour, package.interceptors(CLASSES))(request, context)
+    context = Context(request)
+    await wrapped(METHOD, behaviour, package.interceptors(CLASSES, LIMITS))(None, context)
     return context
 
 

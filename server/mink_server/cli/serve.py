@@ -80,9 +80,11 @@ async def _run(settings: Settings) -> None:
     from mink_server.app import App  # noqa: PLC0415 - see above
     from mink_server.core.errors import MinkError  # noqa: PLC0415
     from mink_server.storage.embedded import EmbeddedPostgresError  # noqa: PLC0415
+    from mink_server.telemetry.logging import unhandled  # noqa: PLC0415
 
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
+    loop.set_exception_handler(unhandled)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, stop.set)
     app = App(settings)
@@ -96,7 +98,7 @@ async def _run(settings: Settings) -> None:
             return
         try:
             await starting
-        except (EmbeddedPostgresError, MinkError, OSError) as error:
+        except (EmbeddedPostgresError, MinkError, OSError, SettingsError) as error:
             _fail(_why(error))
         _quiet_collector()
         _announce(app, settings)
@@ -120,6 +122,8 @@ def _announce(app: App, settings: Settings) -> None:
     _say(f"  gRPC     {app.grpc_address}")
     _say(f"  health   http://{app.http_address}/health/ready")
     _say(f"  metrics  http://{app.metrics_address}/metrics")
+    if app.tracing is not None:
+        _say(f"  traces   {app.tracing.collector.url} ({app.tracing.collector.protocol})")
     for line in _who_can_reach(settings):
         _say(f"  {line}")
 

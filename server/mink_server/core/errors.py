@@ -183,13 +183,14 @@ class DatabaseUnavailableError(RetryableError):
 
 
 class ShuttingDownError(RetryableError):
-    """This server is about to stop."""
+    """This server is about to stop, or ends a long call so that it can begin anew."""
 
     reason = "SHUTTING_DOWN"
     retry_after = 0.2
 
-    def __init__(self) -> None:
-        super().__init__("this server is shutting down")
+    def __init__(self, message: str = "this server is shutting down", retry_after: float = 0.2) -> None:
+        self.retry_after = retry_after
+        super().__init__(message)
 
 
 class OverloadedError(RetryableError):

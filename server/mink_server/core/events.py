@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -70,6 +70,7 @@ class Append:
         request_id: The caller's number for it, in a session.
         outcome: What became of it.
         abandoned: Set by a caller that has left; an append that was not sent yet is then dropped.
+        span: What traces know of it, if it is traced; nothing else looks at it.
     """
 
     writes: list[StreamWrite]
@@ -78,6 +79,7 @@ class Append:
     request_id: int = 0
     outcome: AppendResult | MinkError | None = field(default=None)
     abandoned: bool = False
+    span: Any = None
 
     def finish(self, outcome: AppendResult | MinkError) -> None:
         """Says what became of it, and tells the caller."""

@@ -21,3 +21,26 @@ class Limits:
     event_bytes: int = 1024 * 1024
     request_bytes: int = 4 * 1024 * 1024
     events_per_append: int = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Capacity:
+    """Bounds on what all clients together may have under way; sizes in bytes, ages in seconds.
+
+    Attributes:
+        connections: Connections of clients.
+        connection_age: After which a connection, a session and a subscription begin anew; 0: never.
+        calls: Calls that are served.
+        request_bytes: Requests that are served.
+        response_bytes: Memory for responses that clients have not taken.
+        subscriptions: Subscriptions.
+        subscriptions_per_client: Subscriptions of one identity or, if nobody says who they are, of one address.
+    """
+
+    connections: int
+    connection_age: float
+    calls: int
+    request_bytes: int
+    response_bytes: int
+    subscriptions: int
+    subscriptions_per_client: int

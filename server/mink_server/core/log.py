@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     import builtins
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Callable, Sequence
 
     from mink_server.core.events import Append
     from mink_server.core.filters import EventFilter
     from mink_server.core.reading import Head, Page, Removal, Snapshot, Statistics, StreamInfo, StreamPage
+    from mink_server.core.verification import Progress, Verdict
 
 
 class Writes(Protocol):
@@ -115,6 +116,12 @@ class Health(Protocol):
 
     async def diagnose(self) -> Sequence[Check]:
         """Checks what the log depends on."""
+
+    async def verify(self, report: Callable[[Progress], None]) -> Verdict:
+        """Reads the whole log and proves that nothing is missing or bent; tells on the way how far it is.
+
+        Raises OverloadedError if that is being done already.
+        """
 
 
 @dataclass(frozen=True, slots=True)

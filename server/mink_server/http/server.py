@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import uvicorn
 
+from mink_server.http.patience import PatientProtocol
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -34,7 +36,13 @@ class HttpServer:
     def __init__(self, application: Starlette, address: str) -> None:
         self._address = address
         config = uvicorn.Config(
-            application, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=1, limit_concurrency=100
+            application,
+            http=PatientProtocol,
+            log_config=None,
+            log_level="error",  # whoever sends nonsense does not fill the log
+            access_log=False,
+            lifespan="off",
+            timeout_graceful_shutdown=1,
         )
         self._server = _Quiet(config)
         self._task: asyncio.Task[None] | None = None

@@ -11,7 +11,8 @@ from mink_server.core import limits
 from mink_server.core.errors import EventTooLargeError, RequestTooLargeError
 from mink_server.core.events import AppendResult, EventToAppend, StreamWrite
 from mink_server.core.ids import uuid7
-from mink_server.rpc.checks import Problems, check_name, expectation, is_json, metadata_of
+from mink_server.core.json_text import is_json
+from mink_server.rpc.checks import Problems, check_name, expectation, metadata_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-import msgspec
 from mink.v1 import expectation_pb2
 
 from mink_server.core import limits
@@ -17,7 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
-_check_json: Final = msgspec.json.Decoder(msgspec.Raw).decode
 _STATES: Final = {
     expectation_pb2.ANY: ANY,
     expectation_pb2.NO_STREAM: NO_STREAM,
@@ -98,30 +95,6 @@ def count(problems: Problems, field: str, value: int, most: int = limits.MAX_BIG
     elif value > most:
         problems.add(field, f"must be at most {most}")
     return value
-
-
-def is_json(data: bytes) -> bool:
-    """Whether bytes are one JSON text."""
-    try:
-        _check_json(data)
-    except (msgspec.DecodeError, RecursionError):
-        return _is_unusual_json(data)
-    return True
-
-
-def _is_unusual_json(data: bytes) -> bool:
-    """JSON that the quick check refuses although it is: lone surrogates in escapes, which some producers make of cut text."""
-    if b"\\u" not in data:
-        return False
-
-    def refuse(constant: str) -> None:
-        raise ValueError(constant)
-
-    try:
-        json.loads(data.decode(), parse_constant=refuse)
-    except (ValueError, RecursionError):
-        return False
-    return True
 
 
 def metadata_of(problems: Problems, path: str, given: Mapping[str, str]) -> tuple[dict[str, str] | None, int]:

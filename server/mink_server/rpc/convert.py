@@ -11,8 +11,9 @@ from mink.v1 import snapshots_pb2
 from mink_server.core import limits
 from mink_server.core.errors import RequestTooLargeError
 from mink_server.core.filters import EventFilter, category_of
+from mink_server.core.json_text import is_json
 from mink_server.core.reading import Snapshot, StreamInfo
-from mink_server.rpc.checks import Problems, check_name, is_json, metadata_of
+from mink_server.rpc.checks import Problems, check_name, metadata_of
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -13,11 +13,15 @@ from mink.v1 import errors_pb2
 
 from mink_server.core import errors
 from mink_server.rpc.checks import expected_in
+from mink_server.telemetry import metrics
+from mink_server.telemetry.call import CURRENT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from google.protobuf.message import Message
+
+    from mink_server.telemetry.call import Call
 
 log = structlog.get_logger(__name__)
 
@@ -84,33 +88,48 @@ _TABLE: Final[dict[type[errors.MinkError], _Row]] = {
 _INTERNAL: Final = "the server failed in a way that it did not expect"
 
 
-def to_proto(error: Exception) -> status_pb2.Status:
-    """An error as google.rpc.Status. What is not in the table is logged and told to clients as INTERNAL, without its text."""
+def to_proto(error: Exception, call: Call | None = None) -> status_pb2.Status:
+    """An error as google.rpc.Status, counted.
+
+    What is not in the table is logged, and told to clients as INTERNAL: with the id that the log line has, and without its text.
+
+    Args:
+        error: What was raised.
+        call: Whose error it is; None: the current call's.
+    """
+    call = call or CURRENT.get()
     row = _TABLE.get(type(error))  # type: ignore[arg-type]
     if isinstance(error, errors.MinkError) and row is not None:
         reason, text = error.reason, str(error)
     else:
-        if not isinstance(error, errors.MinkError):
-            log.error("unexpected error", exc_info=error)
+        about = {} if call is None else call.about()
+        if isinstance(error, errors.MinkError):
+            log.error("a call has failed in a way that was not expected", **about)
+        else:
+            log.error("unexpected error", exc_info=error, **about)
         row, reason, text = _Row(grpc.StatusCode.INTERNAL), errors.MinkError.reason, _INTERNAL
     status = status_pb2.Status(code=row.code.value[0], message=text[:2000])
     details: list[Message] = []
     if reason in errors_pb2.ErrorReason.DESCRIPTOR.values_by_name:
-        details.append(error_details_pb2.ErrorInfo(reason=reason, domain=DOMAIN))
+        told = {"request_id": call.request_id} if call is not None and reason == errors.MinkError.reason else {}
+        details.append(error_details_pb2.ErrorInfo(reason=reason, domain=DOMAIN, metadata=told))
     if row.detail is not None:
         details.append(row.detail(error))
     for detail in details:
         packed = any_pb2.Any()
         packed.Pack(detail)
         status.details.append(packed)
+    metrics.ERRORS.labels(reason).inc()
     return status
 
 
-def to_failure(error: Exception) -> errors_pb2.Failure:
-    """An error as the result of an append in a session."""
-    return errors_pb2.Failure.FromString(to_proto(error).SerializeToString())
+def to_failure(error: Exception, session: Call | None = None) -> errors_pb2.Failure:
+    """An error as the result of an append in a session; without `session`, in the current call."""
+    return errors_pb2.Failure.FromString(to_proto(error, session).SerializeToString())
 
 
 def to_status(error: Exception) -> grpc.Status:
-    """An error as the status of a call."""
+    """An error as the status of the current call."""
+    if (call := CURRENT.get()) is not None:
+        call.reason = error.reason if type(error) in _TABLE else errors.MinkError.reason  # type: ignore[attr-defined]
     return rpc_status.to_status(to_proto(error))

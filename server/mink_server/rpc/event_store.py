@@ -9,11 +9,12 @@ from mink.v1 import event_store_pb2 as pb
 
 from mink_server.core import limits
 from mink_server.core.appending import append
-from mink_server.core.errors import OverloadedError, PositionAheadError
+from mink_server.core.errors import PositionAheadError
 from mink_server.core.expectations import NO_STREAM
 from mink_server.rpc import appends, checks, convert
 from mink_server.rpc.append_session import AppendSession
 from mink_server.rpc.checks import Problems
+from mink_server.rpc.lifetime import Lifetime
 from mink_server.rpc.subscription import Subscription
 from mink_server.wire import block, number
 
@@ -23,13 +24,17 @@ if TYPE_CHECKING:
     from mink_server.core.limits import Limits
     from mink_server.core.log import Log
     from mink_server.core.reading import Head
+    from mink_server.rpc.admission import Admission
     from mink_server.rpc.drain import Drain
+    from mink_server.rpc.waiting import Waiting
 
     Context = grpc.aio.ServicerContext[Any, Any]
 
 _DEFAULT_PAGE: Final = 100
 _DELETION_CHOICES: Final = "say what you expect: exact_version, or state ANY or STREAM_EXISTS"
 _LARGE_SNAPSHOT: Final = 1024 * 1024
+# How many times a page is in memory while it is sent: as it was read, as it is sent, with gRPC, and the next one.
+_WEIGHT: Final = 4
 
 
 class EventStore:
@@ -39,17 +44,30 @@ class EventStore:
         log: The log.
         bounds: What an append may hold.
         drain: Says when the server is about to stop.
+        admission: Counts what clients have under way.
+        waiting: Sends messages.
         checkpoint_seconds: The longest silence of a subscription.
-        max_subscriptions: Subscriptions at once.
+        age: Seconds after which a session or subscription begins anew; 0: never.
     """
 
-    def __init__(self, log: Log, bounds: Limits, drain: Drain, *, checkpoint_seconds: float, max_subscriptions: int) -> None:
+    def __init__(
+        self,
+        log: Log,
+        bounds: Limits,
+        drain: Drain,
+        admission: Admission,
+        waiting: Waiting,
+        *,
+        checkpoint_seconds: float,
+        age: float,
+    ) -> None:
         self._log = log
         self._bounds = bounds
         self._drain = drain
         self._checkpoint_seconds = checkpoint_seconds
-        self._max_subscriptions = max_subscriptions
-        self._subscriptions = 0
+        self._admission = admission
+        self._waiting = waiting
+        self._age = age
 
     async def AppendToStream(self, request: pb.AppendToStreamRequest, context: Context) -> pb.AppendToStreamResponse:  # noqa: N802
         """See the proto."""
@@ -63,7 +81,8 @@ class EventStore:
 
     async def AppendSession(self, _requests: object, context: Context) -> None:  # noqa: N802
         """See the proto."""
-        await AppendSession(self._log.writes, self._bounds, self._drain, context).run()
+        lifetime = Lifetime(self._drain, self._age)
+        await AppendSession(self._log.writes, self._bounds, lifetime, self._admission, self._waiting, context).run()
 
     async def ReadStream(self, request: pb.ReadStreamRequest, context: Context) -> None:  # noqa: N802
         """See the proto."""
@@ -82,9 +101,9 @@ class EventStore:
             snapshot = b"" if page.snapshot is None else block(b"\x12", convert.snapshot_message(page.snapshot).SerializeToString())
             version = number(b"\x18", page.version)
             if len(snapshot) > _LARGE_SNAPSHOT:  # with events in the same message it might be larger than clients take
-                await context.write(snapshot + version)
+                await self._waiting.send(context, snapshot + version, _WEIGHT)
                 snapshot = b""
-            await context.write(b"".join((page.frames, snapshot, version)))
+            await self._waiting.send(context, b"".join((page.frames, snapshot, version)), _WEIGHT)
 
     async def ReadAll(self, request: pb.ReadAllRequest, context: Context) -> None:  # noqa: N802
         """See the proto."""
@@ -111,7 +130,7 @@ class EventStore:
         answered = False
         async for page in pages:
             answered = True
-            await context.write(b"".join((page.frames, number(b"\x10", page.position), end)))
+            await self._waiting.send(context, b"".join((page.frames, number(b"\x10", page.position), end)), _WEIGHT)
         if not answered:
             await context.write(number(b"\x10", asked) + end)
 
@@ -124,18 +143,17 @@ class EventStore:
         after = checks.count(problems, "after_position", request.after_position)
         where = convert.event_filter(request, problems)
         problems.check()
-        if self._subscriptions >= self._max_subscriptions:
-            raise OverloadedError(f"{self._max_subscriptions} subscriptions")
-        self._subscriptions += 1
+        client = self._admission.subscribe()
         try:
             head = await self._head_for_subscription()
             if after > head.position or (request.log_id and request.log_id != head.log_id):
                 raise PositionAheadError(after, head.position, head.log_id)
             position = head.position if from_end else after
             await self._log.tail.reach(position)
-            await Subscription(self._log, self._drain, context, position, where, self._checkpoint_seconds).run()
+            lifetime = Lifetime(self._drain, self._age)
+            await Subscription(self._log, lifetime, self._waiting, context, position, where, self._checkpoint_seconds).run()
         finally:
-            self._subscriptions -= 1
+            self._admission.unsubscribe(client)
 
     async def _head_for_subscription(self) -> Head:
         """The head in the database: another server may have committed what this one's tail has not heard of yet."""

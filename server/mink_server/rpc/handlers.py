@@ -49,21 +49,14 @@ def generic_handler(
     Args:
         service: The service, from the generated code.
         implementation: Has a method for every method of the service, named the same, that takes the request (or, if the client
-            streams, an iterator) and the context.
-        interceptors: What happens around every call, outermost first. The request of a client that sends one reaches them as bytes.
+            streams, anything: it reads bytes from the context) and the context.
+        interceptors: What happens around every call, outermost first. One of them receives the request of a client that sends one.
     """
-    handlers = {}
+    handlers: dict[str, Any] = {}
     for method in service.methods:
-        make = {
-            (False, False): grpc.unary_unary_rpc_method_handler,
-            (False, True): grpc.unary_stream_rpc_method_handler,
-            (True, False): grpc.stream_unary_rpc_method_handler,
-            (True, True): grpc.stream_stream_rpc_method_handler,
-        }[method.client_streaming, method.server_streaming]
-        decode = message_factory.GetMessageClass(method.input_type).FromString if method.client_streaming else None
+        # For gRPC every client streams: only then it leaves it to us when a request is received. The wire is the same.
+        make = grpc.stream_stream_rpc_method_handler if method.server_streaming else grpc.stream_unary_rpc_method_handler
         handlers[method.name] = make(
-            wrapped(method_of(method), getattr(implementation, method.name), interceptors),
-            request_deserializer=decode,
-            response_serializer=_serialize,
+            wrapped(method_of(method), getattr(implementation, method.name), interceptors), response_serializer=_serialize
         )
     return grpc.method_handlers_generic_handler(service.full_name, handlers)

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from mink.v1 import operations_pb2 as pb
 
+from mink_server.core.errors import ShuttingDownError
 from mink_server.rpc import checks
 from mink_server.version import VERSION
 
 if TYPE_CHECKING:
+    import grpc
+
     from mink_server.core.log import Log
+    from mink_server.core.verification import Progress, Verdict
+    from mink_server.rpc.drain import Drain
 
 _OUTCOMES: Final = {"ok": pb.Check.OK, "warning": pb.Check.WARNING, "failed": pb.Check.FAILED}
+_PROGRESS_EVERY: Final = 1.0
+
+Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 
 
 class Operations:
@@ -21,10 +30,12 @@ class Operations:
 
     Args:
         log: The log.
+        drain: Says when the server is about to stop.
     """
 
-    def __init__(self, log: Log) -> None:
+    def __init__(self, log: Log, drain: Drain) -> None:
         self._log = log
+        self._drain = drain
 
     async def GetStatistics(self, request: pb.GetStatisticsRequest, _context: object) -> pb.GetStatisticsResponse:  # noqa: N802
         """See the proto."""
@@ -56,6 +67,51 @@ class Operations:
         response.server_time.FromNanoseconds(time.time_ns())
         return response
 
-    async def VerifyLog(self, _request: pb.VerifyLogRequest, context: object) -> None:  # noqa: N802
+    async def VerifyLog(self, _request: pb.VerifyLogRequest, context: Context) -> None:  # noqa: N802
         """See the proto."""
-        raise NotImplementedError
+        reached: Progress | None = None
+
+        def note(progress: Progress) -> None:
+            nonlocal reached
+            reached = progress
+
+        # It goes on by itself while the client is slow to read: its transactions must not wait for anybody.
+        verifying = asyncio.create_task(self._log.health.verify(note), name="mink-verify")
+        ending = asyncio.create_task(self._drain.wait())
+        try:
+            while True:
+                await asyncio.wait((verifying, ending), timeout=_PROGRESS_EVERY, return_when=asyncio.FIRST_COMPLETED)
+                if verifying.done():
+                    break
+                if ending.done():
+                    raise ShuttingDownError
+                if reached is not None:
+                    progress = pb.VerifyLogProgress(step=reached.step, position=reached.position, head=reached.head)
+                    await context.write(pb.VerifyLogResponse(progress=progress))
+            await context.write(pb.VerifyLogResponse(result=_result(verifying.result())))
+        finally:
+            verifying.cancel()
+            ending.cancel()
+            await asyncio.gather(verifying, ending, return_exceptions=True)
+
+
+def _result(verdict: Verdict) -> pb.VerifyLogResult:
+    result = pb.VerifyLogResult(
+        head=verdict.head,
+        events=verdict.events,
+        streams=verdict.streams,
+        snapshots=verdict.snapshots,
+        removed=verdict.removed,
+    )
+    if verdict.fault is not None:
+        fault = verdict.fault
+        result.fault.CopyFrom(
+            pb.LogFault(
+                kind=pb.LogFault.Kind.Value(fault.kind),
+                position=fault.position,
+                stream=fault.stream,
+                version=fault.version,
+                message=fault.message,
+            )
+        )
+    return result

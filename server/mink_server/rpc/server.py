@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from mink.v1 import event_store_pb2, operations_pb2, snapshots_pb2
 
 from mink_server.rpc import reflection
+from mink_server.rpc.admission import Admission
 from mink_server.rpc.event_store import EventStore
 from mink_server.rpc.handlers import generic_handler, request_classes
 from mink_server.rpc.interceptors import interceptors
+from mink_server.rpc.interceptors.limits import Limits as LimitsOfCalls
 from mink_server.rpc.operations import Operations
+from mink_server.rpc.options import server_options
 from mink_server.rpc.snapshots import Snapshots
+from mink_server.rpc.waiting import Waiting
 
 if TYPE_CHECKING:
-    from mink_server.core.limits import Limits
+    from opentelemetry.trace import Tracer
+
+    from mink_server.core.access import Identities
+    from mink_server.core.limits import Capacity, Limits
     from mink_server.core.log import Log
     from mink_server.rpc.drain import Drain
+    from mink_server.telemetry.memory import Memory
 
 _SERVICES: Final = tuple(
     file.services_by_name[name]
@@ -28,8 +36,26 @@ _SERVICES: Final = tuple(
         (operations_pb2.DESCRIPTOR, "Operations"),
     )
 )
-# What is too large for an append, up to this many times, is told so with its size; beyond it, gRPC itself refuses the message.
-_TIMES_TOO_LARGE: Final = 4
+# Calls beyond those that are let in: of health checks, reflection, and those that are being refused.
+_OTHER_CALLS: Final = 2_000
+_MOST_HEALTH_WATCHES: Final = 1_000
+
+
+class _Health(health.aio.HealthServicer):
+    """grpc.health.v1, for as many watchers as there may be: anybody may ask, known or not."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._watches = 0
+
+    async def Watch(self, request: Any, context: Any) -> None:  # noqa: N802
+        if self._watches >= _MOST_HEALTH_WATCHES:
+            await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "too many watch the server's health")
+        self._watches += 1
+        try:
+            await super().Watch(request, context)
+        finally:
+            self._watches -= 1
 
 
 class GrpcServer:
@@ -38,55 +64,72 @@ class GrpcServer:
     Args:
         log: The log.
         bounds: What a request may hold.
+        capacity: What all clients together may have under way.
+        memory: The process's.
         drain: Begun when the server is about to stop.
         checkpoint_seconds: The longest silence of a subscription.
-        max_subscriptions: Subscriptions at once.
         reflection_on: Whether clients may ask what there is.
         channelz_on: Whether channelz is served.
+        credentials: For TLS; None: it is served without.
+        identities: Knows who calls; None: nobody is asked.
+        tracer: Makes spans of calls; None: there are no traces.
+        access_log: Whether every call has a line in the log.
     """
 
     def __init__(
         self,
         log: Log,
         bounds: Limits,
+        capacity: Capacity,
+        memory: Memory,
         drain: Drain,
         *,
         checkpoint_seconds: float,
-        max_subscriptions: int,
         reflection_on: bool,
         channelz_on: bool,
+        credentials: grpc.ServerCredentials | None = None,
+        identities: Identities | None = None,
+        tracer: Tracer | None = None,
+        access_log: bool = False,
     ) -> None:
+        self._credentials = credentials
         self._drain = drain
         self._tail = log.tail
-        options = [
-            ("grpc.max_receive_message_length", bounds.request_bytes * _TIMES_TOO_LARGE),
-            ("grpc.so_reuseport", 0),  # a second server on the same address is told so
-            ("grpc.keepalive_time_ms", 30_000),
-            ("grpc.keepalive_timeout_ms", 10_000),
-            ("grpc.keepalive_permit_without_calls", 1),
-            ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
-            ("grpc.http2.max_pings_without_data", 0),
-        ]
-        self._server = grpc.aio.server(options=options)
-        implementations = (
-            EventStore(log, bounds, drain, checkpoint_seconds=checkpoint_seconds, max_subscriptions=max_subscriptions),
-            Snapshots(log, bounds),
-            Operations(log),
+        admission = Admission(capacity, memory)
+        self.waiting = Waiting(capacity, memory)
+        self._server = grpc.aio.server(
+            options=server_options(bounds, capacity), maximum_concurrent_rpcs=capacity.calls + _OTHER_CALLS
         )
-        around = interceptors(request_classes(_SERVICES))
-        handlers = [
-            generic_handler(service, implementation, around)
-            for service, implementation in zip(_SERVICES, implementations, strict=True)
-        ]
+        implementations = (
+            EventStore(
+                log,
+                bounds,
+                drain,
+                admission,
+                self.waiting,
+                checkpoint_seconds=checkpoint_seconds,
+                age=capacity.connection_age,
+            ),
+            Snapshots(log, bounds),
+            Operations(log, drain),
+        )
+        served: list[tuple[Any, object]] = list(zip(_SERVICES, implementations, strict=True))
+        if channelz_on:
+            from mink_server.rpc import channelz  # noqa: PLC0415 - only who asks for it pays for it
+
+            served.append((channelz.SERVICE, channelz.Channelz()))
+        around = interceptors(
+            request_classes(service for service, _ in served),
+            LimitsOfCalls(admission, self.waiting),
+            identities,
+            tracer=tracer,
+            access_log=access_log,
+        )
+        handlers = [generic_handler(service, implementation, around) for service, implementation in served]
         self._server.add_generic_rpc_handlers(handlers)
-        self._health = health.aio.HealthServicer()
+        self._health = _Health()
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         names = [service.full_name for service in _SERVICES] + [health.SERVICE_NAME]
-        if channelz_on:
-            from grpc_channelz.v1 import _servicer as channelz  # noqa: PLC0415 - only who asks for it pays for it
-            from grpc_channelz.v1 import channelz_pb2_grpc  # noqa: PLC0415
-
-            channelz_pb2_grpc.add_ChannelzServicer_to_server(channelz.ChannelzServicer(), self._server)
         if reflection_on:
             reflection.enable(names, self._server)
 
@@ -97,7 +140,10 @@ class GrpcServer:
             OSError: The address cannot be used.
         """
         try:
-            port = self._server.add_insecure_port(address)
+            if self._credentials is None:
+                port = self._server.add_insecure_port(address)
+            else:
+                port = self._server.add_secure_port(address, self._credentials)
         except RuntimeError as error:
             raise OSError(f"cannot listen on {address}: it is in use, or not this machine's") from error
         await self._server.start()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any, Final
 
-from mink_server.core.errors import PositionAheadError, ShuttingDownError
+from mink_server.core.errors import PositionAheadError
 from mink_server.telemetry import metrics
 from mink_server.wire import block, number, timestamp
 
@@ -16,11 +16,14 @@ if TYPE_CHECKING:
 
     from mink_server.core.filters import EventFilter
     from mink_server.core.log import Events, Log
-    from mink_server.rpc.drain import Drain
+    from mink_server.rpc.lifetime import Lifetime
+    from mink_server.rpc.waiting import Waiting
 
 _MESSAGE_BYTES: Final = 256 * 1024
 # Tags of SubscribeAllResponse, then of the fields that its messages share.
 _EVENTS, _CAUGHT_UP, _FELL_BEHIND, _CHECKPOINT = b"\x0a", b"\x12", b"\x1a", b"\x22"
+# How many times a message of events is in memory while it is sent: ours, gRPC's, and of the database the page and the next one.
+_WEIGHT_LIVE, _WEIGHT_OF_A_PAGE = 2, 4
 
 
 def _now() -> bytes:
@@ -32,7 +35,8 @@ class Subscription:
 
     Args:
         log: The log.
-        drain: Says when the server is about to stop.
+        lifetime: Says when the call has to end.
+        waiting: Sends messages.
         context: The call.
         position: Where to begin: after this position.
         where: Which events.
@@ -42,7 +46,8 @@ class Subscription:
     def __init__(
         self,
         log: Log,
-        drain: Drain,
+        lifetime: Lifetime,
+        waiting: Waiting,
         context: grpc.aio.ServicerContext[Any, Any],
         position: int,
         where: EventFilter | None,
@@ -51,7 +56,8 @@ class Subscription:
         self._log = log
         self._tail = log.tail
         self._epoch = log.tail.epoch
-        self._drain = drain
+        self._lifetime = lifetime
+        self._waiting = waiting
         self._context = context
         self._position = position
         self._where = where
@@ -62,9 +68,17 @@ class Subscription:
         """Sends messages for as long as the call lives.
 
         Raises:
-            ShuttingDownError: The server is about to stop; a Checkpoint was sent just before.
+            ShuttingDownError: It had to end; a Checkpoint was sent just before.
             PositionAheadError: The log was replaced, or has lost its end.
+            OverloadedError: The client was too slow.
         """
+        with metrics.lag_shown(self._lag):
+            await self._follow()
+
+    def _lag(self) -> int:
+        return max(self._tail.head - self._position, 0)
+
+    async def _follow(self) -> None:
         await self._send_checkpoint()
         caught_up = False
         while True:
@@ -81,19 +95,22 @@ class Subscription:
             with metrics.SUBSCRIBERS.labels("live").track_inprogress():
                 while chunks is not None:
                     if chunks:
-                        await self._send_chunks(chunks)
+                        message = self._take(chunks)
+                        del chunks  # a slow client must not keep in memory what the tail lets go
+                        if message:
+                            await self._write(message, _WEIGHT_LIVE)
+                        else:
+                            await self._checkpoint_if_quiet()
                     if not caught_up and self._position >= self._tail.head:
                         caught_up = True
                         await self._send(_CAUGHT_UP)
-                    if self._drain.begun:
-                        await self._send_checkpoint()
-                        raise ShuttingDownError
+                    await self._end_if_over()
                     if self._position >= self._tail.head:
                         quiet = time.monotonic() - self._last_message
                         if quiet >= self._checkpoint_seconds:
                             await self._send_checkpoint()
                             quiet = 0.0
-                        await self._tail.wait(self._checkpoint_seconds - quiet)
+                        await self._tail.wait(max(min(self._checkpoint_seconds - quiet, self._lifetime.left), 0))
                     self._check_log()
                     chunks = self._tail.since(self._position, _MESSAGE_BYTES)
 
@@ -109,15 +126,21 @@ class Subscription:
         async for page in self._log.reads.read_all(after=self._position, upto=self._tail.head, where=self._where):
             self._position = page.position
             if page.events:
-                await self._send_events(page.frames)
+                await self._write(self._events((page.frames,)), _WEIGHT_OF_A_PAGE)
             else:
                 await self._checkpoint_if_quiet()
-            if self._drain.begun:
-                await self._send_checkpoint()
-                raise ShuttingDownError
+            await self._end_if_over()
 
-    async def _send_chunks(self, chunks: Sequence[Events]) -> None:
-        """Sends what passes, in messages that are bounded: a message ends with the event that passes the bound."""
+    async def _end_if_over(self) -> None:
+        if (error := self._lifetime.over) is not None:
+            await self._send_checkpoint()
+            raise error
+
+    def _take(self, chunks: Sequence[Events]) -> bytes:
+        """Moves behind what fits into a message, and makes it of what passes; empty if nothing does.
+
+        It ends with the event that passes the bound.
+        """
         where = self._where
         frames: list[bytes] = []
         size = 0
@@ -128,28 +151,24 @@ class Subscription:
                     size += len(frame)
                     if size >= _MESSAGE_BYTES:
                         self._position = position
-                        await self._send_events(b"".join(frames))
-                        frames, size = [], 0
+                        return self._events(frames)
         self._position = chunks[-1].last
-        if frames:
-            await self._send_events(b"".join(frames))
-        else:
-            await self._checkpoint_if_quiet()
+        return self._events(frames) if frames else b""
 
     async def _checkpoint_if_quiet(self) -> None:
         if time.monotonic() - self._last_message >= self._checkpoint_seconds:
             await self._send_checkpoint()
 
-    async def _send_events(self, frames: bytes) -> None:
-        await self._write(block(_EVENTS, b"".join((frames, number(b"\x10", self._position), block(b"\x1a", _now())))))
+    def _events(self, frames: Sequence[bytes]) -> bytes:
+        return block(_EVENTS, b"".join((*frames, number(b"\x10", self._position), block(b"\x1a", _now()))))
 
     async def _send_checkpoint(self) -> None:
         rest = number(b"\x18", self._tail.head) + block(b"\x22", self._tail.log_id.encode())
         await self._send(_CHECKPOINT, rest)
 
     async def _send(self, kind: bytes, rest: bytes = b"") -> None:
-        await self._write(block(kind, number(b"\x08", self._position) + block(b"\x12", _now()) + rest))
+        await self._write(block(kind, number(b"\x08", self._position) + block(b"\x12", _now()) + rest), refuse=False)
 
-    async def _write(self, message: bytes) -> None:
-        await self._context.write(message)
+    async def _write(self, message: bytes, weight: int = 1, *, refuse: bool = True) -> None:
+        await self._waiting.send(self._context, message, weight, refuse=refuse)
         self._last_message = time.monotonic()

@@ -72,6 +72,11 @@ class Waiting:
         self.ids = [event.id for events in self.events for event in events]
 
 
+def has_replays(answer: Any) -> bool:
+    """Whether `append_v1` found an append of the batch in the log already."""
+    return _REPLAYED in answer["outcomes"]
+
+
 class Batch:
     """Appends that go to the database together.
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from contextlib import asynccontextmanager, suppress
-from typing import TYPE_CHECKING, Any, Final
+from contextlib import asynccontextmanager, contextmanager, suppress
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import asyncpg
 import structlog
@@ -13,11 +13,12 @@ from asyncpg.connect_utils import SessionAttribute
 
 from mink_server.core.errors import DatabaseUnavailableError
 from mink_server.storage.errors import DATABASE_ERRORS, translate, unavailable
+from mink_server.storage.hosts import hosts_of
 from mink_server.storage.statements import text
 from mink_server.telemetry import metrics
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
 log = structlog.get_logger(__name__)
 
@@ -36,8 +37,33 @@ async def _prepare_reader(connection: Any) -> None:
     await connection.execute(text("prepare_reader"))
 
 
+@contextmanager
+def cut_after(connection: asyncpg.Connection[Any], seconds: float) -> Iterator[None]:
+    """Cuts the connection if what is done over it takes longer; a TimeoutError then.
+
+    asyncpg's own timeouts tell Postgres to cancel. A commit that waits for a standby and is cancelled stands, on the primary
+    alone, for everybody to see. One whose client is gone goes on waiting.
+    """
+    late = False
+
+    def cut() -> None:
+        nonlocal late
+        late = True
+        connection.terminate()
+
+    timer = asyncio.get_running_loop().call_later(seconds, cut)
+    try:
+        yield
+    except DATABASE_ERRORS as error:
+        if late:
+            raise TimeoutError from error
+        raise
+    finally:
+        timer.cancel()
+
+
 class Database:
-    """One Postgres database, by its DSN (several hosts in it: the one that takes writes is used).
+    """One Postgres database, by its DSN. Of several hosts in it, the one that takes writes is used.
 
     Args:
         dsn: A libpq connection string.
@@ -48,6 +74,7 @@ class Database:
 
     def __init__(self, dsn: str, *, pool_size: int = 8, timeout: float = 10.0, statement_cache: int = 100) -> None:
         self._dsn = dsn
+        self._hosts = hosts_of(dsn)  # the one that took writes last goes first
         self._pool_size = pool_size
         self._timeout = timeout
         self._statement_cache = statement_cache
@@ -64,6 +91,7 @@ class Database:
                 self._dsn,
                 min_size=0,
                 max_size=self._pool_size,
+                connect=cast("Any", self._connect),
                 command_timeout=self._timeout,
                 timeout=self._timeout,
                 statement_cache_size=self._statement_cache,
@@ -87,13 +115,34 @@ class Database:
 
     async def connect(self) -> asyncpg.Connection[Any]:
         """A connection of the caller's own, which the caller closes. Raises what asyncpg raises."""
-        return await asyncpg.connect(
-            self._dsn,
+        connection: asyncpg.Connection[Any] = await self._connect(
             timeout=self._timeout,
             statement_cache_size=self._statement_cache,
             target_session_attrs=SessionAttribute.read_write,
             server_settings={"application_name": "mink"},
         )
+        return connection
+
+    async def _connect(self, _dsn: str = "", *, timeout: float, **options: Any) -> Any:
+        """A connection to the first host that takes writes. One that does not answer costs its share of the time.
+
+        asyncpg can look through the hosts as well, but waits for the first that is silent, as a machine without power is.
+        """
+        hosts = list(self._hosts)
+        reasons: list[BaseException] = []
+        for host in hosts:
+            try:
+                connection = await asyncpg.connect(host.dsn, timeout=timeout / len(hosts), **options)
+            except DATABASE_ERRORS as error:
+                reasons.append(error)
+                continue
+            if host != self._hosts[0]:
+                log.warning("another host of the database takes the writes", host=host.name)
+                self._hosts.remove(host)
+                self._hosts.insert(0, host)
+            return connection
+        # What a host said is worth more than that another one is silent.
+        raise next((error for error in reasons if not isinstance(error, OSError)), reasons[-1])
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[asyncpg.pool.PoolConnectionProxy[Any]]:
@@ -196,6 +245,11 @@ class OwnConnection:
             connection.terminate()
             known = unavailable(error)
             log.warning("database connection lost", user=self._user, why=str(known) if known else type(error).__name__)
+
+    def cut(self) -> None:
+        """Cuts the connection, if there is one. Whoever waits for it gets an error."""
+        if self._connection is not None:
+            self._connection.terminate()
 
     async def close(self) -> None:
         """Closes it; cuts it if that takes too long."""

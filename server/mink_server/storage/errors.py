@@ -49,6 +49,8 @@ def unavailable(error: BaseException) -> DatabaseUnavailableError | None:
         return DatabaseUnavailableError(
             "DATABASE_URL cannot be used: it must be like postgresql://user:password@host:5432/database"
         )
+    if isinstance(error, TimeoutError):
+        return DatabaseUnavailableError("the database did not answer in time")
     if isinstance(error, DATABASE_ERRORS):
         return DatabaseUnavailableError("the database cannot be reached")
     return None

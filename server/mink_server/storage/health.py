@@ -1,26 +1,31 @@
-"""What operators ask of a log: its size, and what is wrong with what it depends on."""
+"""What operators ask of a log: its size, whether it is sound, and what is wrong with what it depends on."""
 
 from __future__ import annotations
 
 import asyncio
-import time
-from typing import TYPE_CHECKING, Any, Final
+import shutil
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs, urlsplit
 
-from mink_server.core.errors import MinkError
-from mink_server.core.log import Check
+from asyncpg.exceptions import TargetServerAttributeNotMatched
+
 from mink_server.core.reading import Statistics
+from mink_server.storage import diagnosis
+from mink_server.storage.diagnosis import Finding, failed, timed
+from mink_server.storage.diagnosis_checks import PostgresChecks, disk_finding, version_finding
+from mink_server.storage.diagnosis_limits import Thresholds
+from mink_server.storage.errors import translate
 from mink_server.storage.statements import statement, text
+from mink_server.storage.verification import Verification
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
+    from pathlib import Path
 
+    from mink_server.core.log import Check
+    from mink_server.core.verification import Progress, Verdict
     from mink_server.storage.database import Database
     from mink_server.storage.migrations import Migrations
-
-_CHECK_SECONDS: Final = 3.0
-
-# outcome, message, recommendation
-Finding = tuple[str, str, str]
 
 
 class Health:
@@ -30,13 +35,33 @@ class Health:
         database: Where the log is.
         schema: The schema that it is in.
         migrations: What the schema should be.
+        head: The newest position that this server's tail has.
+        where: Where the database is, for people; see `place`.
+        data_dir: The data folder of the embedded Postgres; None: it is not the embedded one.
+        more: Further checks, of what does not lie in Postgres.
+        limits: From when on something is wrong.
     """
 
-    def __init__(self, database: Database, schema: str, migrations: Migrations) -> None:
+    def __init__(
+        self,
+        database: Database,
+        schema: str,
+        migrations: Migrations,
+        *,
+        head: Callable[[], int] | None = None,
+        where: str = "",
+        data_dir: Path | None = None,
+        more: Sequence[Callable[[], Check | Sequence[Check] | Awaitable[Check | Sequence[Check]]]] = (),
+        limits: Thresholds | None = None,
+    ) -> None:
         self._database = database
-        self._migrations = migrations
+        self._where = where
+        self._data_dir = data_dir
+        self._more = more
+        self._limits = limits or Thresholds()
+        self._probes = PostgresChecks(schema, migrations, self._limits, head).probes()
+        self._verification = Verification(database, schema, head or int)
         self._statistics = statement("statistics", schema)
-        self._facts = statement("facts", schema)
 
     async def statistics(self, top_types: int) -> Statistics:
         """The log's size and what is in it. Counts every event."""
@@ -46,76 +71,74 @@ class Health:
         pairs = list(zip(row["top_types"], row["top_counts"], strict=True))
         return Statistics(row["log_id"], row["head"], row["events"], row["streams"], row["types"], pairs, row["size_bytes"])
 
-    async def diagnose(self) -> list[Check]:
-        """Checks the connection, the schema, the clock, settings and old transactions; one that fails does not end the others."""
-        checks = [await self._check("connection", self._connection)]
-        if checks[0].outcome == "failed":
-            return checks
-        checks.append(await self._check("schema", self._schema))
-        try:
-            async with asyncio.timeout(_CHECK_SECONDS):
-                facts = await self._database.fetchrow(self._facts, time.time())
-        except (MinkError, TimeoutError) as error:
-            return [*checks, Check("settings", "failed", str(error), "see the check above", 0.0)]
-        for component, judge in (
-            ("clock", _clock),
-            ("durability", _durability),
-            ("transactions", _transactions),
-            ("connections", _connections),
-        ):
-            checks.append(Check(component, *judge(facts), 0.0))
-        return checks
+    async def verify(self, report: Callable[[Progress], None]) -> Verdict:
+        """Reads the whole log and proves that nothing is missing or bent.
 
-    @staticmethod
-    async def _check(component: str, check: Callable[[], Awaitable[Finding]]) -> Check:
-        started = time.perf_counter()
-        try:
-            async with asyncio.timeout(_CHECK_SECONDS):
-                outcome, message, recommendation = await check()
-        except (MinkError, TimeoutError) as error:
-            message = str(error) or f"no answer in {_CHECK_SECONDS:g} s"
-            outcome, recommendation = "failed", "look at Postgres's log, and at DATABASE_URL if it is set"
-        return Check(component, outcome, message, recommendation, time.perf_counter() - started)
+        Args:
+            report: Told after every page how far it is.
+
+        Raises:
+            OverloadedError: That is being done already.
+            MinkError: The database failed.
+        """
+        return await self._verification.run(report)
+
+    async def diagnose(self) -> list[Check]:
+        """Checks what the log depends on, within nine seconds; one check that fails or hangs does not end the others."""
+        connection = await timed("connection", self._connection)
+        probes = [] if connection.outcome == "failed" else self._probes
+        others = [*([self._disk] if self._data_dir is not None else []), *self._more]
+        return [connection, *await diagnosis.run(self._database, probes, others)]
 
     async def _connection(self) -> Finding:
-        async with self._database.connection() as connection:
-            version = await connection.fetchval("select current_setting('server_version')")
-        return "ok", f"Postgres {version}", ""
+        try:
+            connection = await self._database.connect()
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is why there is no connection
+            return failed(self._at(str(translate(error))), _advice(error))
+        try:
+            return version_finding(await connection.fetchrow(text("diagnose_connection")), self._where)
+        finally:
+            connection.terminate()
 
-    async def _schema(self) -> Finding:
-        await self._migrations.check()
-        return "ok", "up to date", ""
+    def _at(self, message: str) -> str:
+        return f"{message} ({self._where})" if self._where else message
 
+    async def _disk(self) -> Check:
+        assert self._data_dir is not None
+        folder = self._data_dir
 
-def _clock(facts: Any) -> Finding:
-    drift = abs(facts["clock_drift"])
-    if drift > 1:
-        return "warning", f"this server's clock and Postgres's differ by {drift:.1f} s", "synchronise the clocks (NTP)"
-    return "ok", f"differs from Postgres's by {drift * 1000:.0f} ms", ""
+        async def look() -> Finding:
+            usage = await asyncio.to_thread(shutil.disk_usage, folder)
+            return disk_finding(usage.free, usage.total, self._limits)
 
-
-def _durability(facts: Any) -> Finding:
-    wrong = [name for name in ("fsync", "full_page_writes") if facts[name] != "on"]
-    if facts["synchronous_commit"] in ("off", "local"):
-        wrong.append("synchronous_commit")
-    if wrong:
-        return "failed", f"Postgres may lose what was acknowledged: {', '.join(wrong)} off", f"set {', '.join(wrong)} to on"
-    return "ok", "commits are flushed", ""
+        return await timed("disk", look)
 
 
-def _transactions(facts: Any) -> Finding:
-    age = facts["oldest_transaction"]
-    if age > 3600:
-        return (
-            "warning",
-            f"a transaction is open for {age / 60:.0f} min and holds back vacuum",
-            "find it in pg_stat_activity, and end it",
-        )
-    return "ok", f"the oldest is {age:.0f} s old", ""
+# SQLSTATE, or its first two characters, of a refused connection -> what to do.
+_ADVICE = {
+    "28": "check user and password in DATABASE_URL, and pg_hba.conf",
+    "3D000": "create the database, or name another one in DATABASE_URL",
+    "53300": "end connections that nobody needs, or raise max_connections",
+    "57P03": "wait: Postgres is starting, stopping or recovering; its log says how far it is",
+}
 
 
-def _connections(facts: Any) -> Finding:
-    used, most = facts["connections"], facts["max_connections"]
-    if used > most * 0.9:
-        return "warning", f"{used} of {most} connections are in use", "raise max_connections, or lower MINK_DATABASE_POOL"
-    return "ok", f"{used} of {most} are in use", ""
+def _advice(error: BaseException) -> str:
+    if isinstance(error, TargetServerAttributeNotMatched):
+        return "promote the standby, or name the primary in DATABASE_URL as well"
+    state = getattr(error, "sqlstate", None) or ""
+    return (
+        _ADVICE.get(state)
+        or _ADVICE.get(state[:2])
+        or "start Postgres, or mend DATABASE_URL; look for a firewall and at Postgres's log"
+    )
+
+
+def place(dsn: str) -> str:
+    """The hosts and ports in a libpq URI, without user, password and all else; empty if there are none."""
+    try:
+        parts = urlsplit(dsn)
+        query = parse_qs(parts.query)
+    except ValueError:
+        return ""
+    return ",".join(query.get("host", [])) or parts.netloc.rpartition("@")[2]

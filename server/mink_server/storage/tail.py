@@ -66,7 +66,8 @@ class Tail:
         """Begins at a head that was read from the database."""
         self.head = self._wanted = head.position
         self.log_id = head.log_id
-        metrics.HEAD.set(self.head)
+        metrics.HEAD.set_function(lambda: self.head)
+        metrics.TAIL_BYTES.set_function(lambda: self._bytes)
         self._task = asyncio.create_task(self._follow(), name="mink-tail")
 
     async def close(self) -> None:
@@ -104,7 +105,6 @@ class Tail:
         self._chunks.clear()
         self._early.clear()
         self._bytes = 0
-        metrics.TAIL_BYTES.set(0)
 
     def compare(self, head: Head, before: int) -> None:
         """Takes a head that was read from the database; `before` was this tail's head before it was read."""
@@ -129,7 +129,6 @@ class Tail:
         self.forget()
         self.head = self._wanted = head.position
         self.log_id = head.log_id
-        metrics.HEAD.set(self.head)
         self.wake()
 
     def since(self, position: int, max_bytes: int) -> Sequence[Chunk] | None:
@@ -194,8 +193,6 @@ class Tail:
         # A chunk costs some memory beside its frames, so the number of chunks is bounded, too.
         while self._bytes > self._max_bytes or len(self._chunks) > 100_000:
             self._bytes -= self._chunks.popleft()[1]
-        metrics.HEAD.set(self.head)
-        metrics.TAIL_BYTES.set(self._bytes)
 
     async def _follow(self) -> None:
         """Reads what others have committed."""
@@ -225,7 +222,6 @@ class Tail:
                 # Removed already. Subscribers read around the hole from the database.
                 self.forget()
                 self.head = rows[-1]["position"] if rows else min(wanted, after + _READ_EVENTS)
-                metrics.HEAD.set(self.head)
             for first in [first for first in self._early if first <= self.head]:
                 del self._early[first]
             while early := self._early.pop(self.head + 1, None):

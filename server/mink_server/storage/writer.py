@@ -9,6 +9,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Sequence
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final
 
 import structlog
@@ -21,15 +22,17 @@ from mink_server.core.errors import (
     RetryableError,
     ShuttingDownError,
 )
-from mink_server.storage.batch import Batch, Waiting
-from mink_server.storage.database import Backoff, OwnConnection
+from mink_server.core.events import AppendResult
+from mink_server.storage.batch import Batch, Waiting, has_replays
+from mink_server.storage.database import Backoff, OwnConnection, cut_after
 from mink_server.storage.errors import DATABASE_ERRORS, translate, unavailable
 from mink_server.storage.statements import statement
 from mink_server.telemetry import metrics
 
 if TYPE_CHECKING:
-    from mink_server.core.events import Append, AppendResult
+    from mink_server.core.events import Append
     from mink_server.storage.tail import Tail
+    from mink_server.telemetry.spans import BatchSpans
 
 log = structlog.get_logger(__name__)
 
@@ -52,6 +55,7 @@ class Writer:
         max_waiting: Appends that may wait; more are OVERLOADED.
         max_waiting_bytes: Bytes of events that may wait.
         timeout: Seconds after which an append fails while the database is away.
+        spans: Makes spans of batches; None: there are no traces.
     """
 
     def __init__(
@@ -64,14 +68,17 @@ class Writer:
         max_waiting: int = 20_000,
         max_waiting_bytes: int = 64 * 1024 * 1024,
         timeout: float = 10.0,
+        spans: BatchSpans | None = None,
     ) -> None:
         self._connection = connection
         self._query = statement("append", schema)
+        self._confirm = statement("confirm", schema)
         self._server = server
         self._tail = tail
         self._max_waiting = max_waiting
         self._max_waiting_bytes = max_waiting_bytes
         self._timeout = timeout
+        self._spans = spans
         self._waiting: deque[Waiting] = deque()
         self._waiting_bytes = 0
         self._wake = asyncio.Event()
@@ -82,6 +89,7 @@ class Writer:
 
     def start(self) -> None:
         """Begins to write."""
+        metrics.APPENDS_WAITING.set_function(lambda: len(self._waiting))
         self._task = asyncio.create_task(self._run(), name="mink-writer")
 
     async def close(self, grace: float = 5.0) -> None:
@@ -92,11 +100,12 @@ class Writer:
                 await self._idle.wait()
         except TimeoutError:
             log.warning("appends were given up at the end of the grace", waiting=len(self._waiting))
+            self._connection.cut()  # not cancelled, see `cut_after`
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
         while self._waiting:
-            self._pop().append.finish(ShuttingDownError())
+            _tell([self._pop()], ShuttingDownError())
 
     def submit(self, append: Append) -> None:
         """Queues an append; it is told what became of it through `Append.done`.
@@ -108,7 +117,7 @@ class Writer:
         try:
             self._enqueue(append)
         except MinkError as error:
-            metrics.APPENDS.labels(error.reason).inc()
+            metrics.APPENDS.add(error.reason)
             raise
 
     def _enqueue(self, append: Append) -> None:
@@ -161,8 +170,7 @@ class Writer:
             waiting = self._waiting[0]
             append = waiting.append
             if append.abandoned or append.deadline <= now:
-                self._pop()
-                append.finish(AppendTimeoutError())
+                _tell([self._pop()], AppendTimeoutError())
                 continue
             events += len(waiting.ids)
             size += waiting.size
@@ -171,18 +179,26 @@ class Writer:
                 break
             ids.update(waiting.ids)
             taken.append(self._pop())
-        metrics.APPENDS_WAITING.set(len(self._waiting))
         return taken
 
     async def _write(self, taken: Sequence[Waiting]) -> _Written:
         """Writes a batch. Does not raise, unless it is cancelled: what fails is the outcome of its appends."""
+        if self._spans is None:
+            return await self._send(taken)
+        with self._spans.batch([waiting.append for waiting in taken], sum(waiting.size for waiting in taken)) as failed:
+            written = await self._send(taken)
+            for _, _, answer in written:
+                if isinstance(answer, MinkError):
+                    failed(answer)
+            return written
+
+    async def _send(self, taken: Sequence[Waiting]) -> _Written:
         started = time.perf_counter()
         try:
             batch = Batch(taken, time.time_ns() // 1000 * 1000, self._server, self._tail.head)
             answer = await self._call(batch)
         except asyncio.CancelledError:
-            for waiting in taken:
-                waiting.append.finish(ShuttingDownError())
+            _tell(taken, ShuttingDownError())
             raise
         except DatabaseUnavailableError as error:
             return _failed(taken, error)
@@ -214,40 +230,30 @@ class Writer:
                 self._answer_batch(taken, batch, answer)
             except Exception as error:
                 log.exception("a batch could not be answered")
-                for waiting in taken:
-                    if waiting.append.outcome is None:
-                        waiting.append.finish(translate(error))
+                _tell([waiting for waiting in taken if waiting.append.outcome is None], translate(error))
 
     def _answer_batch(self, taken: Sequence[Waiting], batch: Batch | None, answer: Any) -> None:
         if isinstance(answer, DatabaseUnavailableError):
             self._give_up_waiting(answer)
         if isinstance(answer, MinkError):
-            results: Sequence[AppendResult | MinkError] = [answer] * len(taken)
-        else:
-            assert batch is not None
-            results, chunk = batch.outcomes(answer)
-            if chunk is not None:
-                self._tail.committed(chunk, batch.sent_at)
-                metrics.EVENTS_APPENDED.inc(len(chunk.frames))
-            # What a lost answer told nobody of: its batch, sent again, consists of replays.
-            self._tail.announce(answer["head"])
-        now = time.perf_counter()
-        outcomes: dict[str, int] = {}
-        for waiting, result in zip(taken, results, strict=True):
-            waiting.append.finish(result)
-            metrics.APPEND_SECONDS.observe(now - waiting.arrived)
-            outcome = result.reason if isinstance(result, MinkError) else "replayed" if result.replayed else "appended"
-            outcomes[outcome] = outcomes.get(outcome, 0) + 1
-        for outcome, count in outcomes.items():
-            metrics.APPENDS.labels(outcome).inc(count)
+            _tell(taken, answer)
+            return
+        assert batch is not None
+        results, chunk = batch.outcomes(answer)
+        if chunk is not None:
+            self._tail.committed(chunk, batch.sent_at)
+            metrics.EVENTS_APPENDED.add_each(map(itemgetter(1), chunk.keys))
+            metrics.BYTES_APPENDED.add(sum(map(len, chunk.frames)))
+        # What a lost answer told nobody of: its batch, sent again, consists of replays.
+        self._tail.announce(answer["head"])
+        _tell(taken, results)
 
     def _give_up_waiting(self, error: DatabaseUnavailableError) -> None:
         """Fails all that waits: it has waited for the database as long as the batch that was given up."""
         waiting = list(self._waiting)
         self._waiting.clear()
         self._waiting_bytes = 0
-        for one in waiting:
-            one.append.finish(error)
+        _tell(waiting, error)
 
     async def _call(self, batch: Batch) -> Any:
         """Sends a batch until its outcome is known.
@@ -263,7 +269,11 @@ class Writer:
         while True:
             try:
                 connection = await self._connection.get()
-                return await connection.fetchrow(self._query, *batch.arguments, timeout=max(end - time.monotonic(), 0.1))
+                with cut_after(connection, max(end - time.monotonic(), 0.1)):
+                    answer = await connection.fetchrow(self._query, *batch.arguments)
+                    if has_replays(answer):
+                        await connection.execute(self._confirm)
+                    return answer
             except DATABASE_ERRORS as error:
                 problem = unavailable(error)
                 if problem is None:
@@ -280,3 +290,23 @@ _Written = list[tuple[Sequence[Waiting], Batch | None, Any]]
 
 def _failed(taken: Sequence[Waiting], error: MinkError) -> _Written:
     return [(taken, None, error)]
+
+
+def _tell(taken: Sequence[Waiting], results: Sequence[AppendResult | MinkError] | MinkError) -> None:
+    """Gives each append its outcome, and counts it."""
+    now = time.perf_counter()
+    outcomes: dict[str, int] = {}
+    for waiting, result in zip(taken, [results] * len(taken) if isinstance(results, MinkError) else results, strict=True):
+        append = waiting.append
+        append.finish(result)
+        if type(result) is AppendResult:
+            outcome = "replayed" if result.replayed else "appended"
+        elif append.abandoned and type(result) is AppendTimeoutError:
+            outcome = "abandoned"
+        else:
+            assert isinstance(result, MinkError)
+            outcome = result.reason
+        outcomes[outcome] = outcomes.get(outcome, 0) + 1
+    metrics.APPEND_SECONDS.observe_each([now - waiting.arrived for waiting in taken])
+    for outcome, count in outcomes.items():
+        metrics.APPENDS.add(outcome, count)

@@ -35,15 +35,36 @@ class Call:
     Args:
         method: What is called.
         context: The call, as gRPC has it.
+
+    Attributes:
+        identity: Who calls.
+        request: The request's bytes, once they were received, if they are few; empty for a client that streams.
+        started: When the call began, as time.perf_counter has it.
+        received: Messages that the client has sent.
+        sent: Messages that were sent to the client.
+        reason: The reason of the error that it ended with; empty if it did not.
+        left: Whether the client left while something was written to it.
+        code: The status code that it ended with, once something has asked for it (`rpc.interceptors.ending`).
+        span: Its span, if there are traces.
     """
 
-    __slots__ = ("_metadata", "_request_id", "context", "identity", "method", "started")
+    __slots__ = (
+        "_metadata", "_request_id", "code", "context", "identity", "left", "method", "reason", "received", "request", "sent",
+        "span", "started",
+    )  # fmt: skip
 
     def __init__(self, method: Method, context: Any) -> None:
         self.method = method
         self.context = context
         self.started = time.perf_counter()
         self.identity: Identity = ANYBODY
+        self.request = b""
+        self.received = 0
+        self.sent = 0
+        self.reason = ""
+        self.left = False
+        self.code: Any = None
+        self.span: Any = None
         self._metadata: dict[str, str] | None = None
         self._request_id = ""
 
@@ -67,6 +88,14 @@ class Call:
     def peer(self) -> str:
         """The client's address, such as ipv4:10.0.0.7:51234."""
         return str(self.context.peer())
+
+    def about(self) -> dict[str, str]:
+        """What a log line says of it."""
+        said = {"request_id": self.request_id, "method": self.method.path, "identity": self.identity.name}
+        if self.span is not None:
+            span = self.span.get_span_context()
+            said["trace_id"], said["span_id"] = f"{span.trace_id:032x}", f"{span.span_id:016x}"
+        return said
 
 
 CURRENT: Final[ContextVar[Call | None]] = ContextVar("mink_call", default=None)

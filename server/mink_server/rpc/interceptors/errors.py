@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import grpc
 
 from mink_server.rpc.errors import to_status
+from mink_server.telemetry.call import CURRENT
 
 if TYPE_CHECKING:
     from mink_server.rpc.interceptors.wrapping import Behaviour
@@ -27,8 +28,14 @@ class Errors:
                 raise
             except grpc.aio.BaseError:
                 # The client has left while something was written to it. There is nobody to tell.
+                if (current := CURRENT.get()) is not None:
+                    current.left = True
                 return None
             except Exception as error:  # noqa: BLE001 - the border: nothing may pass it as it is
-                await context.abort_with_status(to_status(error))
+                status = to_status(error)
+            # Not inside of the except clause: gRPC keeps what ends a call in a circle of references, and until the collector comes
+            # there would stay with it what it was raised from: all frames, and the request in them.
+            await context.abort_with_status(status)
+            return None
 
         return call

@@ -1,31 +1,53 @@
-"""Counts calls, under the names that dashboards for gRPC expect."""
+"""Counts calls and their messages."""
 
 from __future__ import annotations
 
-import asyncio
 import time
 from typing import TYPE_CHECKING, Any, Final
 
 import grpc
-from prometheus_client import Counter, Histogram
 
-from mink_server.telemetry.metrics import REGISTRY
+from mink_server.rpc.interceptors.ending import code_of
+from mink_server.telemetry.call import CURRENT
+from mink_server.telemetry.call_counts import CallCounts, counts_of
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
     from mink_server.rpc.interceptors.wrapping import Behaviour
-    from mink_server.telemetry.call import Method
+    from mink_server.telemetry.call import Call, Method
 
-_LABELS: Final = ("grpc_type", "grpc_service", "grpc_method")
-_STARTED: Final = Counter("grpc_server_started", "Calls started.", _LABELS, registry=REGISTRY)
-_HANDLED: Final = Counter("grpc_server_handled", "Calls ended, by status code.", (*_LABELS, "grpc_code"), registry=REGISTRY)
-_SECONDS: Final = Histogram("grpc_server_handling_seconds", "Time from a call's start to its end.", _LABELS, registry=REGISTRY)
-_NUMBERS: Final = {code.value[0]: code for code in grpc.StatusCode}
+# As other languages' servers spell them: NOT_FOUND is NotFound, and CANCELLED has one l.
+_SPELLED: Final = {code: "".join(part.capitalize() for part in code.name.split("_")) for code in grpc.StatusCode} | {
+    grpc.StatusCode.OK: "OK",
+    grpc.StatusCode.CANCELLED: "Canceled",
+}
 
 
-def _camel(code: grpc.StatusCode | int) -> str:
-    """NOT_FOUND becomes NotFound: the spelling that other languages' servers report. The context gives a code or its number."""
-    name = (code if isinstance(code, grpc.StatusCode) else _NUMBERS.get(code, grpc.StatusCode.UNKNOWN)).name
-    return "".join(part.capitalize() for part in name.split("_"))
+class _Counting:
+    """The context of a call that streams: counts the messages which pass it, as they pass."""
+
+    __slots__ = ("_call", "_context", "_counts")
+
+    def __init__(self, context: Any, call: Call, counts: CallCounts) -> None:
+        self._context = context
+        self._call = call
+        self._counts = counts
+
+    async def read(self) -> Any:
+        message = await self._context.read()
+        if message is not grpc.aio.EOF:
+            self._call.received += 1
+            self._counts.received += 1
+        return message
+
+    def write(self, message: Any) -> Awaitable[None]:
+        self._call.sent += 1
+        self._counts.sent += 1
+        return self._context.write(message)  # type: ignore[no-any-return]
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._context, name)
 
 
 class Metrics:
@@ -33,24 +55,29 @@ class Metrics:
 
     def around(self, method: Method, behaviour: Behaviour) -> Behaviour:
         """See Interceptor."""
-        labels = (method.kind, method.service, method.name)
-        started = _STARTED.labels(*labels)
-        seconds = _SECONDS.labels(*labels)
+        counts = counts_of(method)
+        handled = counts.handled
+        streams = method.kind != "unary"
 
         async def call(request: Any, context: Any) -> Any:
-            started.inc()
-            begun = time.perf_counter()
-            code = "OK"
+            current = CURRENT.get()
+            assert current is not None
+            counts.started += 1
+            if streams:
+                context = _Counting(context, current, counts)
+            error: BaseException | None = None
             try:
                 return await behaviour(request, context)
-            except asyncio.CancelledError:
-                code = "Canceled"
-                raise
-            except BaseException:
-                code = _camel(context.code())
+            except BaseException as raised:
+                error = raised
                 raise
             finally:
-                _HANDLED.labels(*labels, code).inc()
-                seconds.observe(time.perf_counter() - begun)
+                code = _SPELLED[code_of(current, error)]
+                handled[code] = handled.get(code, 0) + 1
+                counts.seconds.observe(time.perf_counter() - current.started)
+                if not streams:
+                    counts.received += current.received
+                    if error is None and not current.left:
+                        counts.sent += 1
 
         return call

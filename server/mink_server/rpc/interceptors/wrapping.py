@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
     from mink_server.telemetry.call import Method
 
-# Serves a call: takes the request (the bytes of one, outside of Decoding; an iterator if the client streams) and the context.
+# Serves a call: takes the request and the context. The request is nothing that can be used outside of Limits, which receives it;
+# its bytes outside of Decoding; and nothing again if the client streams: then the context reads messages, as bytes.
 # One that streams writes to its context.
 Behaviour = Callable[[Any, Any], Awaitable[Any]]
 
