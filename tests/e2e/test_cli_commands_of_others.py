@@ -64,7 +64,7 @@ def test_the_servers_commands_are_there():
     assert "status" in python(run("migrate", "--help")).stdout
 
 
-@pytest.mark.parametrize("command", ["serve", "migrate"])
+@pytest.mark.parametrize("command", ["serve", "migrate", "token"])
 def test_without_the_server_its_commands_say_how_to_get_them(command):
     program = "from mink_client.cli import plugins; plugins.entry_points = lambda group: []\n"
     done = python(program + run(command))

@@ -53,6 +53,7 @@ def server_options(bounds: Limits, capacity: Capacity) -> list[tuple[str, int]]:
         # Peers that went away without a word are noticed within 40 seconds; those that ping more often than each 5 are sent away.
         ("grpc.keepalive_time_ms", 30_000),
         ("grpc.keepalive_timeout_ms", 10_000),
+        ("grpc.http2.ping_timeout_ms", 10_000),  # a minute otherwise, whatever the one above says
         ("grpc.keepalive_permit_without_calls", 1),
         ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
         ("grpc.http2.max_ping_strikes", 2),

@@ -124,7 +124,7 @@ class Distribution:
         return list(zip([*map(str, self._bounds), "+Inf"], map(float, accumulate(self._counts)), strict=True)), self._sum
 
 
-class Spread(Collector, Distribution):
+class Spread(Distribution, Collector):
     """A histogram.
 
     Args:

@@ -18,7 +18,7 @@ ENTRY_POINTS: Final = "mink.commands"
 _HELP: Final = {
     "serve": "Run the event store, on DATABASE_URL or on an embedded Postgres.",
     "migrate": "Bring the schema of DATABASE_URL up to date, or look at it.",
-    "token": "Say who may call a server, and what they may do.",
+    "token": "Say who may call a server, and what they may do: tokens and client certificates.",
 }
 """What `mink --help` says about the server's commands, which it does not load."""
 

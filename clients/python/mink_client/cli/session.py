@@ -1,8 +1,7 @@
 """One run of a command: what all commands are told, and the connection that they work over."""
 
-import os
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,34 +61,8 @@ class Session:
             raise wrong_call(f"--{error}") from None
         async with mink:
             try:
-                with _quiet():
-                    await mink.connect()
+                await mink.connect()
             except Unavailable as error:
                 # What gRPC says about an address where nobody is helps nobody.
                 raise error if error.advice else Unavailable("UNAVAILABLE", "") from None
             yield mink
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keeps what gRPC itself writes about a failed handshake off standard error, where one line of ours says it.
-
-    gRPC asks the environment whether to write when it is loaded, which is before any code of ours. Whoever has set its variable
-    wants to read it.
-    """
-    if "GRPC_VERBOSITY" in os.environ:
-        yield
-        return
-    try:
-        kept = os.dup(2)
-    except OSError:  # there is no standard error
-        yield
-        return
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nowhere, 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)

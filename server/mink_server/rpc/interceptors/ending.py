@@ -13,8 +13,10 @@ if TYPE_CHECKING:
 
 _NUMBERS: Final = {code.value[0]: code for code in grpc.StatusCode}
 # A client whose deadline passes cancels its call, a moment before the server would: gRPC rounds deadlines up on their way, by at
-# most a hundredth, and a request travels no faster than its cancellation. Seconds, on top of the hundredth.
-_EARLY: Final = 0.01
+# most a hundredth, and they begin anew when the request arrives, which may have waited on its way longer than the cancellation.
+# Seconds that it may be early on top of the hundredth; of a short deadline, no more than this part.
+_EARLY: Final = 0.1
+_EARLY_PART: Final = 0.25
 
 
 def code_of(call: Call, error: BaseException | None) -> grpc.StatusCode:
@@ -45,4 +47,4 @@ def _past_deadline(call: Call) -> bool:
     if left is None:
         return False
     whole = left + time.perf_counter() - call.started
-    return bool(left <= whole / 100 + _EARLY)
+    return bool(left <= whole / 100 + min(whole * _EARLY_PART, _EARLY))
