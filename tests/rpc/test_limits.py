@@ -304,6 +304,22 @@ async def test_who_pings_without_end_is_sent_away(start_server: Callable[..., Mi
         await client.append("A", event())
 
 
+async def test_a_client_is_told_to_send_little_before_somebody_reads(start_server: Callable[..., MinkProcess]) -> None:
+    server = start_server()
+    host, _, port = server.grpc_address.rpartition(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    try:
+        async with asyncio.timeout(10):
+            head = await reader.readexactly(9)
+            assert head[3] == 4, "the first frame is SETTINGS"
+            body = await reader.readexactly(int.from_bytes(head[:3], "big"))
+    finally:
+        writer.close()
+    settings = {int.from_bytes(body[i : i + 2], "big"): int.from_bytes(body[i + 2 : i + 6], "big") for i in range(0, len(body), 6)}
+    streams, window = settings[3], settings[4]
+    assert (streams, window) == (2000, 65_535)
+
+
 async def test_connections_on_which_nothing_is_asked_end(start_server: Callable[..., MinkProcess]) -> None:
     server = start_server()
 

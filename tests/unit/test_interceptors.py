@@ -169,6 +169,12 @@ async def test_a_status_is_made_inside_and_counted_outside() -> None:
     assert count("Canceled") == before + 1
 
 
+async def test_a_client_that_left_while_something_was_written_to_it_is_counted_as_canceled() -> None:
+    before = (count("Canceled"), count("OK"))
+    await call(raising(grpc.aio.BaseError()))
+    assert (count("Canceled"), count("OK")) == (before[0] + 1, before[1])
+
+
 async def test_what_nobody_expected_is_internal_without_its_text_and_in_the_log_with_it() -> None:
     before = count("Internal")
     with capture_logs() as logs, pytest.raises(grpc.aio.AbortError):

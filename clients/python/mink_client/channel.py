@@ -38,6 +38,7 @@ OPTIONS: Final[tuple[tuple[str, int | str], ...]] = (
     # A peer that went away without a word is noticed within 40 seconds, also when no call is open.
     ("grpc.keepalive_time_ms", 30_000),
     ("grpc.keepalive_timeout_ms", 10_000),
+    ("grpc.http2.ping_timeout_ms", 10_000),  # what counts in newer gRPC; it is a minute otherwise
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.http2.max_pings_without_data", 0),
     ("grpc.max_receive_message_length", 64 * 1024 * 1024),

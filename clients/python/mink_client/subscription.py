@@ -10,7 +10,7 @@ import grpc
 from mink.v1 import event_store_pb2
 
 from mink_client.channel import Connection
-from mink_client.errors import ClientClosed, MinkError, Unavailable
+from mink_client.errors import ClientClosed, MinkError, ShuttingDown, Unavailable
 from mink_client.events import RecordedEvent
 from mink_client.retry import Backoff, is_transient
 
@@ -149,7 +149,9 @@ class Subscription:
             unknown = not self._answered and asyncio.get_running_loop().time() + delay >= self._give_up_at
             if unknown or not is_transient(failure):
                 raise failure from cause
-            level = logging.WARNING if self._waits.attempts == 1 else logging.INFO
+            # A server that ends the call on purpose is nothing to worry about.
+            worth = self._waits.attempts == 1 and not isinstance(failure, ShuttingDown)
+            level = logging.WARNING if worth else logging.INFO
             _log.log(level, "subscription interrupted at position %d: %s; again in %.1f s", self._position, failure, delay)
             await asyncio.sleep(delay)
 

@@ -5,11 +5,12 @@ A batch serves many callers, so its span is a child of the first one's and has l
 
 from __future__ import annotations
 
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry.context import Context, get_value
+from opentelemetry.instrumentation.utils import suppress_instrumentation
 from opentelemetry.trace import (
     INVALID_SPAN,
     Link,
@@ -152,7 +153,7 @@ class BatchSpans:
             What to call with the error of appends that failed with the batch.
         """
         spans: list[Span] = [append.span for append in appends if append.span is not None]
-        return self._linked(spans, appends, size) if spans else nullcontext(_ignore)
+        return self._linked(spans, appends, size) if spans else _unrecorded()
 
     @contextmanager
     def _linked(self, spans: list[Span], appends: Sequence[Append], size: int) -> Iterator[Callable[[MinkError], None]]:
@@ -174,6 +175,13 @@ class BatchSpans:
 
         with use_span(batch, end_on_exit=True, record_exception=False, set_status_on_exception=False):
             yield failed
+
+
+@contextmanager
+def _unrecorded() -> Iterator[Callable[[MinkError], None]]:
+    """Keeps asyncpg's instrumentation from finding out, at some cost, that there is nothing to do."""
+    with suppress_instrumentation():
+        yield _ignore
 
 
 def _ignore(_: MinkError) -> None:

@@ -59,25 +59,26 @@ class Metrics:
         handled = counts.handled
         streams = method.kind != "unary"
 
+        def ended(current: Call, error: BaseException | None) -> None:
+            code = code_of(current, error)
+            handled[_SPELLED[code]] = handled.get(_SPELLED[code], 0) + 1
+            counts.seconds.observe(time.perf_counter() - current.started)
+            if not streams:
+                counts.received += current.received
+                counts.sent += code is grpc.StatusCode.OK
+
         async def call(request: Any, context: Any) -> Any:
             current = CURRENT.get()
             assert current is not None
             counts.started += 1
             if streams:
                 context = _Counting(context, current, counts)
-            error: BaseException | None = None
             try:
-                return await behaviour(request, context)
-            except BaseException as raised:
-                error = raised
+                response = await behaviour(request, context)
+            except BaseException as error:
+                ended(current, error)
                 raise
-            finally:
-                code = _SPELLED[code_of(current, error)]
-                handled[code] = handled.get(code, 0) + 1
-                counts.seconds.observe(time.perf_counter() - current.started)
-                if not streams:
-                    counts.received += current.received
-                    if error is None and not current.left:
-                        counts.sent += 1
+            ended(current, None)
+            return response
 
         return call
