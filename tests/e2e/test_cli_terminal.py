@@ -6,6 +6,7 @@ import os
 import pty
 import select
 import struct
+import subprocess
 import sys
 import termios
 import time
@@ -17,6 +18,9 @@ import pytest
 from mink_client import ANY, Mink, NewEvent
 
 MINK = Path(sys.executable).with_name("mink")
+# Takes the terminal that it was given as its own, so that Ctrl-C reaches it, and becomes the command. A process that forks this one
+# itself would inherit gRPC's threads' locks.
+BECOME = "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
 
 
 @pytest.fixture
@@ -24,11 +28,12 @@ def terminal(server):
     """Runs `mink` on a terminal of 100 columns; types the answer when it asks."""
 
     def run(*arguments, answer=b""):
-        process, screen = pty.fork()
-        if process == 0:
-            env = {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "TERM": "xterm-256color", "MINK_SERVER": server.grpc_address}
-            os.execve(MINK, ["mink", *arguments], env)
+        env = {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "TERM": "xterm-256color", "MINK_SERVER": server.grpc_address}
+        screen, inside = pty.openpty()
         ioctl(screen, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 100, 0, 0))
+        command = [sys.executable, "-c", BECOME, MINK, *arguments]
+        process = subprocess.Popen(command, env=env, stdin=inside, stdout=inside, stderr=inside, start_new_session=True)
+        os.close(inside)
         output, end = b"", time.monotonic() + 60
         while time.monotonic() < end:
             if not select.select([screen], [], [], 1)[0]:
@@ -40,8 +45,11 @@ def terminal(server):
             if answer and b"[y/N]" in output:
                 os.write(screen, answer)
                 answer = b""
-        code = os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
-        os.close(screen)
+        try:
+            code = process.wait(10)
+        finally:
+            process.kill()
+            os.close(screen)
         return code, output.decode().replace("\r\n", "\n")
 
     return run
