@@ -1,13 +1,10 @@
 """The command `mink`. It speaks gRPC to a server; commands that need more come from other distributions (see `plugins`)."""
 
-import os
 import sys
 
 
 def main() -> int:
     """Runs the command line, and returns its exit code: 0, 1 for a failure, 2 for a wrong call, 130 for Ctrl-C."""
-    # gRPC reads it when it is loaded. It would write lines of its own about what a line of ours says anyway.
-    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     try:
         import rich  # noqa: F401, PLC0415 - the extra may be missing
         import typer  # noqa: F401, PLC0415
