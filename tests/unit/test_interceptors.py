@@ -164,9 +164,29 @@ async def test_a_status_is_made_inside_and_counted_outside() -> None:
     await call(fine)
     assert count("OK") == before + 1
     before = count("Canceled")
+
+    async def endless(_request: Any, _context: Any) -> None:
+        await asyncio.sleep(60)
+
+    cancelled = asyncio.create_task(call(endless))
+    await asyncio.sleep(0)
+    cancelled.cancel()
     with pytest.raises(asyncio.CancelledError):
-        await call(raising(asyncio.CancelledError()))
+        await cancelled
     assert count("Canceled") == before + 1
+
+
+async def test_a_call_of_which_only_a_part_was_cancelled_has_a_status() -> None:
+    async def behaviour(_request: Any, _context: Any) -> None:
+        part = asyncio.create_task(asyncio.sleep(60))
+        part.cancel()
+        await part
+
+    before = count("Internal")
+    with capture_logs() as logs, pytest.raises(grpc.aio.AbortError):
+        await call(behaviour)
+    assert count("Internal") == before + 1
+    assert "a part of a call was cancelled" in [log["event"] for log in logs]
 
 
 async def test_a_client_that_left_while_something_was_written_to_it_is_counted_as_canceled() -> None:

@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 import grpc
+import structlog
 
 from mink_server.rpc.errors import to_status
 from mink_server.telemetry.call import CURRENT
@@ -13,6 +14,8 @@ from mink_server.telemetry.call import CURRENT
 if TYPE_CHECKING:
     from mink_server.rpc.interceptors.wrapping import Behaviour
     from mink_server.telemetry.call import Method
+
+log = structlog.get_logger(__name__)
 
 
 class Errors:
@@ -24,8 +27,15 @@ class Errors:
         async def call(request: Any, context: Any) -> Any:
             try:
                 return await behaviour(request, context)
-            except (asyncio.CancelledError, grpc.aio.AbortError):
+            except grpc.aio.AbortError:
                 raise
+            except asyncio.CancelledError:
+                task = asyncio.current_task()
+                if task is None or task.cancelling():
+                    raise
+                # A part of the handler was cancelled, and not the call: without a status, its client would wait for ever.
+                log.exception("a part of a call was cancelled")
+                status = to_status(RuntimeError("a part of a call was cancelled"))
             except grpc.aio.BaseError:
                 # The client has left while something was written to it. There is nobody to tell.
                 if (current := CURRENT.get()) is not None:
