@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from typing import Final
 
 import asyncpg
@@ -52,8 +53,19 @@ def unavailable(error: BaseException) -> DatabaseUnavailableError | None:
     if isinstance(error, TimeoutError):
         return DatabaseUnavailableError("the database did not answer in time")
     if isinstance(error, DATABASE_ERRORS):
-        return DatabaseUnavailableError("the database cannot be reached")
+        return DatabaseUnavailableError(f"the database cannot be reached{_why(error)}")
     return None
+
+
+def _why(error: BaseException) -> str:
+    """What an operator looks at first. Names no host: clients read it too."""
+    if isinstance(error, socket.gaierror):
+        return ": the name of its host is not known"
+    if isinstance(error, ConnectionRefusedError):
+        return ": nobody listens at its address"
+    if isinstance(error, FileNotFoundError):
+        return ": its socket is not there"
+    return ""
 
 
 def translate(error: BaseException) -> MinkError:
