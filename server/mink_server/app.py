@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any
 
-import structlog
-
-from mink_server.core.errors import MinkError
 from mink_server.core.limits import Capacity, Limits
 from mink_server.core.log import Log
 from mink_server.http.health import health_app
@@ -23,7 +20,6 @@ from mink_server.storage.database import Database, OwnConnection
 from mink_server.storage.embedded import EmbeddedPostgres, default_data_dir
 from mink_server.storage.health import Health, place
 from mink_server.storage.listener import Listener
-from mink_server.storage.log_size import log_size
 from mink_server.storage.migrations import Migrations
 from mink_server.storage.reader import Reader
 from mink_server.storage.snapshots import Snapshots
@@ -32,15 +28,13 @@ from mink_server.storage.tail import Tail
 from mink_server.storage.writer import Writer
 from mink_server.telemetry import metrics, tracing
 from mink_server.telemetry.memory import Memory
+from mink_server.watch import Watch
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
     from mink_server.settings import Settings
     from mink_server.telemetry.tracing import Tracing
-
-log = structlog.get_logger(__name__)
-
-_LOOK_EVERY: Final = 2.0
-_SIZE_EVERY: Final = 60.0
 
 
 class App:
@@ -80,31 +74,55 @@ class App:
         self.tracing = tracing.start()
         if self.tracing is not None:
             self._running.push_async_callback(self.tracing.stop)
-        metrics.EVENTS_APPENDED.most = settings.metric_event_types
         security = Security(settings.tls_cert_file, settings.tls_key_file, settings.tls_client_ca_file, settings.tokens_file)
         self._running.push_async_callback(security.stop)
         security.start()
-        schema = settings.database_schema
+        metrics.EVENTS_APPENDED.most = settings.metric_event_types
+
         dsn = await self._dsn()
-        self._database = Database(
+        database = await self._open_database(dsn)
+        the_log = await self._open_log(database, security, place(dsn))
+        await self._serve(the_log, security, Watch(database, settings.database_schema))
+
+    async def _dsn(self) -> str:
+        """Where the database is. Without DATABASE_URL, the embedded one is started."""
+        if self._settings.database_url is not None:
+            self.database = "DATABASE_URL"
+            return self._settings.database_url.get_secret_value()
+        self._data_dir = data_dir = self._settings.data_dir or default_data_dir(Path.cwd())
+        embedded = EmbeddedPostgres(data_dir)
+        self._running.push_async_callback(embedded.stop)
+        await embedded.start()
+        self.database = f"embedded Postgres in {data_dir}"
+        return embedded.dsn
+
+    async def _open_database(self, dsn: str) -> Database:
+        """The database, with a schema that this server can work with."""
+        settings = self._settings
+        database = Database(
             dsn,
             pool_size=settings.database_pool,
             timeout=settings.database_timeout,
             statement_cache=settings.database_statement_cache,
         )
-        self._running.push_async_callback(self._database.close)
-        await self._database.open()
-        migrations = Migrations(self._database, schema)
+        self._running.push_async_callback(database.close)
+        await database.open()
+        migrations = Migrations(database, settings.database_schema)
         if settings.migrate or settings.database_url is None:
             await migrations.up()
         else:
             await migrations.check()
+        return database
 
-        reader = Reader(self._database, schema)
-        tail = Tail(self._database, schema, reader, max_bytes=settings.tail_bytes)
+    async def _open_log(self, database: Database, security: Security, where: str) -> Log:
+        """The log, with its writer and its tail at work."""
+        settings = self._settings
+        schema = settings.database_schema
+        reader = Reader(database, schema)
+        tail = Tail(database, schema, reader, max_bytes=settings.tail_bytes)
         self._running.push_async_callback(tail.close)
         tail.start(await reader.head())
-        connection = OwnConnection(self._database, "writer")
+        connection = OwnConnection(database, "writer")
         self._running.push_async_callback(connection.close)
         server = uuid.uuid4().hex
         listener = Listener(connection, schema, server, tail, reader)
@@ -122,26 +140,31 @@ class App:
         )
         self._running.push_async_callback(writer.close)
         writer.start()
-        streams = Streams(self._database, schema, tail.forget)
+        streams = Streams(database, schema, tail.forget)
         self._running.push_async_callback(streams.close)
-        the_log = Log(
+        self._do("removals", streams.finish_removals())
+        return Log(
             writes=writer if self.tracing is None else self.tracing.writes(writer),
             reads=reader,
             tail=tail,
             streams=streams,
-            snapshots=Snapshots(self._database, schema),
+            snapshots=Snapshots(database, schema),
             health=Health(
-                self._database,
+                database,
                 schema,
-                migrations,
+                Migrations(database, schema),
                 head=lambda: tail.head,
-                where=place(dsn),
+                where=where,
                 data_dir=self._data_dir,
                 more=[security.checks],
             ),
         )
+
+    async def _serve(self, the_log: Log, security: Security, watch: Watch) -> None:
+        """Serves the log over gRPC, and over HTTP how it is."""
+        settings = self._settings
         memory = Memory(settings.max_memory_bytes)
-        self._grpc = GrpcServer(
+        grpc = GrpcServer(
             the_log,
             Limits(settings.max_event_bytes, settings.max_request_bytes, settings.max_events_per_append),
             _capacity(settings),
@@ -155,70 +178,26 @@ class App:
             tracer=None if self.tracing is None else self.tracing.tracer,
             access_log=settings.access_log,
         )
-        http = HttpServer(health_app(self._ping, self._drain), settings.http_listen)
+        http = HttpServer(health_app(watch.ping, self._drain), settings.http_listen)
         prometheus = HttpServer(metrics_app(metrics.REGISTRY), settings.metrics_listen)
         for web in (http, prometheus):
             self._running.push_async_callback(web.stop)
             await web.start()
-        self._running.push_async_callback(self._grpc.stop, settings.drain_seconds)
-        self.grpc_address = await self._grpc.start(settings.listen)
+        self._running.push_async_callback(grpc.stop, settings.drain_seconds)
+        self.grpc_address = await grpc.start(settings.listen)
         self.http_address, self.metrics_address = http.address, prometheus.address
-        await self._grpc.set_serving(True)
-        self._start_watching(memory, streams)
-
-    async def _dsn(self) -> str:
-        """Where the database is. Without DATABASE_URL, the embedded one is started."""
-        if self._settings.database_url is not None:
-            self.database = "DATABASE_URL"
-            return self._settings.database_url.get_secret_value()
-        self._data_dir = data_dir = self._settings.data_dir or default_data_dir(Path.cwd())
-        embedded = EmbeddedPostgres(data_dir)
-        self._running.push_async_callback(embedded.stop)
-        await embedded.start()
-        self.database = f"embedded Postgres in {data_dir}"
-        return embedded.dsn
-
-    def _start_watching(self, memory: Memory, streams: Streams) -> None:
-        loop = asyncio.get_running_loop()
-        metrics.TASKS.set_function(lambda: len(asyncio.all_tasks(loop)))
+        await grpc.set_serving(True)
         for name, work in (
-            ("watch", self._watch()),
-            ("log-size", self._watch_size()),
-            ("removals", streams.finish_removals()),
+            ("watch", watch.database(grpc.set_serving)),
+            ("log-size", watch.size()),
             ("memory", memory.watch()),
-            ("waiting", self._grpc.waiting.watch()),
+            ("waiting", grpc.waiting.watch()),
         ):
-            self._running.push_async_callback(_cancel, asyncio.create_task(work, name=f"mink-{name}"))
+            self._do(name, work)
 
-    async def _ping(self) -> str | None:
-        try:
-            async with asyncio.timeout(5), self._database.connection() as connection:
-                await connection.fetchval("select 1")
-        except MinkError as error:
-            return str(error)
-        except TimeoutError:
-            return "the database did not answer in 5 s"
-        return None
-
-    async def _watch(self) -> None:
-        """Says through grpc.health.v1 whether the database is there."""
-        serving = True
-        metrics.DATABASE_UP.set(1)
-        while True:
-            await asyncio.sleep(_LOOK_EVERY)
-            problem = await self._ping()
-            metrics.DATABASE_UP.set(problem is None)
-            if serving != (problem is None):
-                serving = problem is None
-                log.warning("not serving", why=problem) if problem else log.info("serving again")
-                await self._grpc.set_serving(serving)
-
-    async def _watch_size(self) -> None:
-        """Says in a metric how large the log is."""
-        while True:
-            with suppress(MinkError):
-                metrics.LOG_SIZE.set(await log_size(self._database, self._settings.database_schema))
-            await asyncio.sleep(_SIZE_EVERY)
+    def _do(self, name: str, work: Coroutine[Any, Any, None]) -> None:
+        """Does something beside everything else, until the server stops."""
+        self._running.push_async_callback(_cancel, asyncio.create_task(work, name=f"mink-{name}"))
 
     async def stop(self) -> None:
         """Drains and stops: calls first, then what they depend on."""

@@ -139,6 +139,7 @@ async def test_nothing_is_acknowledged_that_the_standby_does_not_have(cluster: C
         assert [event.position for event in await read_log(client)] == [1, 2, 3]
 
 
+@pytest.mark.reliability
 async def test_a_primary_that_comes_back_acknowledges_nothing_and_wins_nobody_back(
     cluster: Cluster, serve: Callable[..., MinkProcess]
 ) -> None:

@@ -72,11 +72,14 @@ class Cluster:
         return folder
 
     def command(self, *words: str | Path) -> list[str]:
-        """A command line that runs a program as the account of Postgres: `subprocess` would fork for that, which gRPC forbids."""
+        """A command line that runs a program, named by its full path, as the account of Postgres.
+
+        `subprocess` could change the user itself, but it would fork for that, which a process with gRPC in it does not survive.
+        """
         if self.account is None:
             return [str(word) for word in words]
         become = "import os, sys; os.setgroups([]); os.setgid(int(sys.argv[2])); os.setuid(int(sys.argv[1])); "
-        become += "os.execvp(sys.argv[3], sys.argv[3:])"
+        become += "os.execv(sys.argv[3], sys.argv[3:])"
         return [sys.executable, "-I", "-S", "-c", become, str(self.account.uid), str(self.account.gid), *map(str, words)]
 
     def run(self, program: str, *arguments: str) -> None:
