@@ -11,6 +11,8 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from mink_server.core.paths import HOLDS_CONTENT, is_content
+
 
 class SettingsError(Exception):
     """A setting is wrong; the text is one line that names it."""
@@ -42,6 +44,16 @@ def _not_empty(value: Any) -> Any:
 NotEmpty = BeforeValidator(_not_empty)
 
 
+def _path(value: Path | None) -> Path | None:
+    if value is not None and is_content(str(value)):
+        raise ValueError(HOLDS_CONTENT)
+    return value
+
+
+# A file with a secret, or beside one: what stands there by mistake is never shown.
+SecurityFile = Annotated[Path | None, NotEmpty, AfterValidator(_path)]
+
+
 def _setting(default: Any, name: str, description: str, **bounds: Any) -> Any:
     return Field(default=default, validation_alias=name, description=description, **bounds)
 
@@ -58,14 +70,14 @@ class Settings(BaseSettings):
         False, "MINK_INSECURE", "Serve other addresses than loopback although TLS, or tokens and client certificates, are not set."
     )
 
-    tls_cert_file: Annotated[Path | None, NotEmpty] = _setting(
+    tls_cert_file: SecurityFile = _setting(
         None, "MINK_TLS_CERT_FILE", "The server's certificate chain, PEM; with its key, gRPC is served over TLS."
     )
-    tls_key_file: Annotated[Path | None, NotEmpty] = _setting(None, "MINK_TLS_KEY_FILE", "The certificate's private key, PEM.")
-    tls_client_ca_file: Annotated[Path | None, NotEmpty] = _setting(
+    tls_key_file: SecurityFile = _setting(None, "MINK_TLS_KEY_FILE", "The certificate's private key, PEM.")
+    tls_client_ca_file: SecurityFile = _setting(
         None, "MINK_TLS_CLIENT_CA_FILE", "Who signs clients' certificates, PEM; set: every client must have one."
     )
-    tokens_file: Annotated[Path | None, NotEmpty] = _setting(
+    tokens_file: SecurityFile = _setting(
         None, "MINK_TOKENS_FILE", "Who may do what, as `mink token` writes it; set: every call must say who it is."
     )
 
@@ -185,6 +197,10 @@ class Settings(BaseSettings):
                         f"{name}: {address} can be reached from other machines; use 127.0.0.1, or set MINK_TLS_CERT_FILE and "
                         "MINK_TLS_KEY_FILE with MINK_TOKENS_FILE or MINK_TLS_CLIENT_CA_FILE, or say --insecure (MINK_INSECURE=true)"
                     )
+        if self.insecure and self.tokens_file is None and os.environ.get("MINK_TOKEN_FILE") and not is_loopback(self.listen):
+            raise ValueError(
+                f"MINK_TOKEN_FILE: is for clients, and does not guard {self.listen} (MINK_LISTEN); set MINK_TOKENS_FILE instead"
+            )
         return self
 
     @property
@@ -221,6 +237,24 @@ def load(**flags: Any) -> Settings:
         where = ".".join(str(part) for part in first["loc"])
         raise SettingsError(f"{where}: {message}" if where else message) from None
 
+
+def for_clients(settings: Settings) -> list[str]:
+    """Lines for whoever starts a server, about variables that clients read where the server has no setting of that kind."""
+    return [
+        f"{name} is for clients, and does nothing here; a server has {server}."
+        for name, (server, field) in _CLIENTS.items()
+        if os.environ.get(name) and getattr(settings, field) is None
+    ]
+
+
+_CLIENTS = {
+    "MINK_TOKEN": ("MINK_TOKENS_FILE", "tokens_file"),
+    "MINK_TOKEN_FILE": ("MINK_TOKENS_FILE", "tokens_file"),
+    "MINK_TLS": ("MINK_TLS_CERT_FILE and MINK_TLS_KEY_FILE", "tls_cert_file"),
+    "MINK_CA_FILE": ("MINK_TLS_CERT_FILE, and MINK_TLS_CLIENT_CA_FILE for its clients' certificates", "tls_cert_file"),
+    "MINK_CLIENT_CERT_FILE": ("MINK_TLS_CERT_FILE", "tls_cert_file"),
+    "MINK_CLIENT_KEY_FILE": ("MINK_TLS_KEY_FILE", "tls_key_file"),
+}
 
 # Variables that begin with MINK_ and are not settings of the server: what clients read, and what Kubernetes puts into every
 # container beside a Service that is named mink.

@@ -109,6 +109,8 @@ class TestAppend:
             (["T", "1", "--timeout", "nan"], "'--timeout'"),
             (["T", "1", "--nope"], "No such option"),
             (["T", "1", "--server", "nope"], "--server (MINK_SERVER): HOST:PORT"),
+            (["T", "1", "--server", "a b:50051"], "--server (MINK_SERVER): HOST:PORT"),
+            (["T", "1", "--server", "http://localhost:50051"], "--server (MINK_SERVER): HOST:PORT"),
             (["T\udcff", "1"], "not UTF-8"),
         ],
     )
@@ -209,6 +211,7 @@ class TestReading:
         assert stats["top_types"][0]["events"] >= 2
         table = mink("stream", "stats").stdout.decode()
         assert "average per stream" in table
+        assert "streams with events" in table
         assert "SHARE" in table
 
     def test_a_stream_that_is_not_there_is_one_line(self, mink, stream):

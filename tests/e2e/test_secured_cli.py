@@ -92,6 +92,13 @@ def test_a_token_lets_somebody_do_what_its_roles_say(secured, tokens, stream, tm
     assert stream in mink("other", "append", stream, "T", "{}", code=1)
     assert "manage" in mink("writer", "stream", "delete", stream, "--yes", code=1)
     assert "OK" in mink("admin", "diagnose")
+    for options in ([], ["--output", "json"]):
+        refused = mink("writer", "diagnose", *options, code=1)
+        assert "admin" in refused
+        assert "server" not in refused  # which has answered
+        assert refused.count("\n") == 1
+    asked = run("diagnose", code=1, **env)
+    assert "--token-file, MINK_TOKEN_FILE or MINK_TOKEN gives a token" in asked
     nobody = run("append", stream, "T", "{}", code=1, **env)
     assert "--token-file, MINK_TOKEN_FILE or MINK_TOKEN gives a token" in nobody
     strange = run("append", stream, "T", "{}", code=1, MINK_TOKEN="mink_aaaa_bbbbbbbbbbbbbbbbbbbbbbbbbbbb", **env)
@@ -108,6 +115,34 @@ def test_a_certificate_lets_somebody_in_without_a_token(secured, authority, toke
     assert "version   1" in run("append", stream, "T", "{}", "--client-cert-file", cert, "--client-key-file", key, **env)
     cert, key = write(authority.issue_cert("stranger.example"), tmp_path, "stranger")
     run("append", stream, "T", "{}", "--client-cert-file", cert, "--client-key-file", key, code=1, **env)
+
+
+def test_what_grpc_itself_says_stays_out_of_the_way_also_when_a_tail_connects_again(secured, authority, stream, tmp_path):
+    server = secured()
+    token = (tmp_path / "admin").read_text()
+    env = {**CLEAN, "MINK_SERVER": server.grpc_address, "MINK_CA_FILE": str(tmp_path / "ca.pem"), "MINK_TOKEN": token}
+    with subprocess.Popen([MINK, "tail", "-v"], env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as tail:
+        try:
+            assert "caught up" in tail.stderr.readline()
+            server.kill()
+            assert "subscription interrupted" in tail.stderr.readline()
+            # Somebody else, whom the client does not trust, is there now; each attempt is a handshake that fails.
+            write(trustme.CA().issue_cert("localhost", "127.0.0.1"), tmp_path, "server")
+            server.start()
+            heard = []
+            while "nobody who is trusted here" not in "".join(heard):
+                heard.append(tail.stderr.readline())
+                assert heard[-1], heard
+            write(authority.issue_cert("localhost", "127.0.0.1"), tmp_path, "server")
+            server.kill()
+            server.start()
+            run("append", stream, "T", "{}", **env)
+            assert tail.stdout.readline().startswith("POSITION")
+            assert stream in tail.stdout.readline()
+        finally:
+            tail.kill()
+        heard += tail.stderr.read().splitlines()
+    assert [line for line in heard if not line.startswith("mink: ")] == []
 
 
 async def test_a_program_that_runs_on_gets_the_new_token_while_the_old_one_is_revoked(secured, tokens, stream, tmp_path):

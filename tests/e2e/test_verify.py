@@ -60,12 +60,12 @@ async def test_a_sound_log(start_server: Callable[..., MinkProcess]) -> None:
     done = await asyncio.to_thread(verify, process)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.splitlines() == [
-        "newest position  6",
-        "events           4",
-        "streams          2",
-        "snapshots        1",
-        "removed events   2",
-        "the log is       sound",
+        "newest position        6",
+        "events                 4",
+        "streams, also deleted  2",
+        "snapshots              1",
+        "removed events         2",
+        "the log is             sound",
     ]
     done = await asyncio.to_thread(verify, process, "--output", "json")
     assert (done.returncode, done.stderr) == (0, "")
@@ -92,9 +92,9 @@ async def test_a_fault(start_server: Callable[..., MinkProcess]) -> None:
     done = await asyncio.to_thread(verify, process)
     assert done.returncode == 1
     assert done.stderr == "mink: the log is not sound: version 4 of the stream 'Order-1' is not there, and was not removed\n"
-    assert "fault            MISSING_EVENT\n" in done.stdout
-    assert "stream           Order-1\n" in done.stdout
-    assert done.stdout.endswith("the log is       not sound\n")
+    assert "fault                  MISSING_EVENT\n" in done.stdout
+    assert "stream                 Order-1\n" in done.stdout
+    assert done.stdout.endswith("the log is             not sound\n")
     done = await asyncio.to_thread(verify, process, "-o", "json")
     assert done.returncode == 1
     assert json.loads(done.stdout)["fault"] == {

@@ -64,6 +64,7 @@ def replace(path: Path, data: bytes) -> None:
     """Puts a whole file in the place of another."""
     new = path.with_name(path.name + ".new")
     new.write_bytes(data)
+    new.chmod(0o600)
     new.rename(path)
 
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 from typing import Any
 
 import grpc
 import pytest
 from mink.v1 import event_store_pb2 as pb
 from mink.v1 import expectation_pb2, operations_pb2
+from mink_server.core.access import Identity
 from mink_server.core.errors import PermissionDeniedError, UnauthenticatedError
-from mink_server.telemetry import audit
-from mink_server.telemetry.call import Call, Method
+from mink_server.telemetry import audit, audit_bounds
+from mink_server.telemetry.audit_bounds import Bounds
+from mink_server.telemetry.call import CURRENT, Call, Method
 from structlog.testing import capture_logs
 
 from tests.security.conftest import address_of, append_request, until
@@ -89,23 +92,73 @@ async def test_management_is_written_also_where_nobody_is_asked_who_they_are(sta
 
 
 class Context:
+    def __init__(self, peer: str = "ipv4:10.0.0.7:1") -> None:
+        self._peer = peer
+
     def peer(self) -> str:
-        return "ipv4:10.0.0.7:1"
+        return self._peer
 
     def invocation_metadata(self) -> Any:
         return ()
 
 
-async def test_a_flood_of_denials_is_counted_and_hides_no_other_reason():
-    call = Call(Method("mink.v1.EventStore", "ReadAll", "server_stream"), Context())
+READ = Method("mink.v1.EventStore", "ReadAll", "server_stream")
+REFUSED = UnauthenticatedError("who?", "read")
+
+
+@pytest.fixture
+def bounds(monkeypatch):
+    """The bounds as at the start, and with a second that does not pass while a test looks."""
+    made = Bounds(audit._left_out)
+    monkeypatch.setattr(audit, "_bounds", made)
+    monkeypatch.setattr(audit_bounds.time, "monotonic", lambda: 100.0)
+    return made
+
+
+async def test_a_flood_of_denials_is_counted_and_hides_no_other_reason_and_no_other_caller(bounds, monkeypatch):
+    call = Call(READ, Context())
+    CURRENT.set(call)  # as in a call: what the summary says must be about none
+    other = Call(READ, Context("ipv4:10.0.0.8:1"))
+    known = Call(READ, Context())
+    known.identity = Identity("billing", frozenset())
+    with capture_logs() as logs:
+        for port in range(1000):
+            audit.denied(Call(READ, Context(f"ipv4:10.0.0.7:{port}")), REFUSED)
+        audit.denied(call, PermissionDeniedError("no", "read", "x" * 5000))
+        audit.denied(other, REFUSED)
+        audit.denied(known, REFUSED)
+        monkeypatch.undo()  # seconds pass again
+        about: list[Any] = []
+        real = audit._log.info
+        monkeypatch.setattr(audit, "_log", SimpleNamespace(info=lambda *a, **k: (about.append(CURRENT.get()), real(*a, **k))))
+        await until(lambda: about, "what was left out is not told")
+    (told,) = [line for line in logs if "left_out" in line]
+    assert told == {
+        "event": "audit", "action": "denials left out", "outcome": "UNAUTHENTICATED", "left_out": 980, "log_level": "info",
+    }  # fmt: skip
+    assert about == [None]
+    written = [line for line in logs if "left_out" not in line]
+    assert len([line for line in written if line["peer"].startswith("ipv4:10.0.0.7:") and line["identity"] == "unknown"]) == 20
+    assert [line["identity"] for line in written[-3:]] == ["anybody", "unknown", "billing"]
+    assert written[-2]["peer"] == "ipv4:10.0.0.8:1"
+    assert len(written[-3]["stream"]) == 500
+
+
+async def test_denied_management_is_not_hidden_by_other_denials_and_has_a_bound_of_its_own(bounds):
     with capture_logs() as logs:
         for _ in range(1000):
-            audit.denied(call, UnauthenticatedError("who?", "read"))
-        audit.denied(call, PermissionDeniedError("no", "read", "x" * 5000))
-        await until(lambda: any("left_out" in line for line in logs), "what was left out is not told")
-    told = sum(line.get("left_out", 0) for line in logs)
-    written = [line for line in logs if "left_out" not in line and line["outcome"] == "UNAUTHENTICATED"]
-    assert len(written) + told == 1000
-    assert len(written) <= 60
-    (other,) = [line for line in logs if line["outcome"] == "PERMISSION_DENIED"]
-    assert len(other["stream"]) == 500
+            audit.denied(Call(READ, Context()), REFUSED)
+        for _ in range(1000):
+            audit.denied(Call(READ, Context()), REFUSED, managing=True)
+    assert len(logs) == 20 + 200
+
+
+async def test_strangers_at_many_addresses_are_bounded_together_and_hide_nobody_who_is_known(bounds):
+    known = Call(READ, Context())
+    known.identity = Identity("billing", frozenset())
+    with capture_logs() as logs:
+        for i in range(20_000):
+            audit.denied(Call(READ, Context(f"ipv6:%5B{i:x}::1%5D:1")), REFUSED)
+        audit.denied(known, PermissionDeniedError("no", "read"))
+    assert len(logs) == 200 + 1
+    assert len(bounds._lines) <= 2000 + 2

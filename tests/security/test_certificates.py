@@ -14,8 +14,13 @@ import trustme
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from mink_server.security import reloading
+from mink_server.security.certificates import Certificates, better
+from mink_server.security.security import Security
 
 from tests.security.conftest import ADDRESS, Client, address_of, metric, reloads, replace, until
+
+NOW = datetime(2027, 1, 1, tzinfo=UTC)
 
 
 def shown(server: Any) -> x509.Certificate:
@@ -65,7 +70,7 @@ async def test_a_link_that_is_swapped_as_kubernetes_does_is_followed(authority, 
     await until(lambda: shown(server).serial_number != first.serial_number, "the old certificate is still shown")
 
 
-@pytest.mark.parametrize("broken", ["no PEM", "another key", "expired", "gone"])
+@pytest.mark.parametrize("broken", ["no PEM", "another key", "expired", "not valid yet", "gone"])
 async def test_a_broken_renewal_keeps_the_old_certificate_and_is_said_once(secured, authority, broken):
     first = shown(secured)
     cert, key = authority.folder / "server.pem", authority.folder / "server.key"
@@ -76,8 +81,10 @@ async def test_a_broken_renewal_keeps_the_old_certificate_and_is_said_once(secur
         replace(key, authority.client("x.example")[0])
     elif broken == "gone":
         key.unlink()
-    else:
+    elif broken == "expired":
         authority.server_files(not_after=datetime.now(UTC) - timedelta(days=1))
+    else:
+        authority.server_files(not_before=datetime.now(UTC) + timedelta(days=1))
     await until(lambda: reloads(secured, "certificate", "failed") == 1, "it was not noticed")
     assert shown(secured).serial_number == first.serial_number
     said = [line for line in secured.output.splitlines() if "reload failed" in line]
@@ -208,3 +215,41 @@ async def test_another_ca_for_clients_counts_without_a_restart(start_secured, au
 def test_the_address_is_one_that_others_reach(secured):
     assert secured.grpc_address.startswith("0.0.0.0:")
     assert ADDRESS not in secured.grpc_address
+
+
+@pytest.mark.parametrize(
+    ("current", "new", "taken"),
+    [
+        ((-1, 9), (-1, 20), True),
+        ((-1, 9), (-2, 5), True),  # shorter, and valid
+        ((-1, 9), (1, 20), False),
+        ((-1, 9), (-20, -10), False),
+        ((-9, -8), (-9, -5), True),  # neither is valid: the newer one
+        ((-9, -5), (-9, -8), False),
+        ((-9, -5), (1, 20), True),
+    ],
+)
+def test_a_certificate_that_clients_refuse_replaces_none_that_is_better(current, new, taken):
+    def made(begins: int, ends: int) -> Certificates:
+        start, end = (NOW + timedelta(days=days) for days in (begins, ends))
+        return Certificates(b"", b"", None, start, end, end, None, key_open=False)
+
+    assert (better(made(*new), made(*current), NOW) == "") is taken
+
+
+async def test_a_certificate_that_becomes_valid_is_taken_although_its_file_does_not_change(authority, tokens, monkeypatch):
+    monkeypatch.setattr(reloading, "_TRY_SECONDS", 0.0)
+    made = Security(*authority.server_files(), None, tokens.path)
+    first = made._certificates.current
+    authority.server_files(not_before=datetime.now(UTC) + timedelta(seconds=3))
+    for _ in range(2):
+        await made._look()
+    assert made._certificates.current is first
+    assert "is not valid before" in made.checks()[0].message
+
+    async def replaced() -> bool:
+        await made._look()
+        return made._certificates.current is not first
+
+    await until(replaced, "it was never tried again")
+    assert made.checks()[0].outcome == "ok"

@@ -97,6 +97,8 @@ def test_revokes_by_id_or_by_a_name_that_is_there_once(mink):
         (["create", "a", "--role", "reed"], 2, "'read', 'append', 'manage', 'admin'"),
         (["create", "a", "--role", "read", "--expires", "1y"], 2, "--expires: a number with m, h, d or w"),
         (["create", "a", "--role", "read", "--expires", "0d"], 2, "--expires"),
+        (["create", "a", "--role", "read", "--expires", "99999999w"], 2, "--expires: at most 100 years (36500d)"),
+        (["create", "a", "--role", "read", "--expires", "9" * 5000 + "w"], 2, "--expires: at most 100 years (36500d)"),
         (["create", "a", "--role", "read", "--expires", "9d", "--certificate", "x"], 2, "--expires goes with a token"),
         (["create", "", "--role", "read"], 2, "name: must not be empty"),
         (["create", "a", "--role", "read", "--prefix", ""], 2, "prefixes[0]: must not be empty"),
@@ -107,6 +109,19 @@ def test_revokes_by_id_or_by_a_name_that_is_there_once(mink):
 )
 def test_a_wrong_call_is_one_line(mink, arguments, code, said):
     assert said in mink(*arguments, code=code).stderr
+
+
+@pytest.mark.parametrize("command", [["list"], ["revoke", "a"], ["create", "a", "--role", "read"]])
+@pytest.mark.parametrize(
+    "content", ["-----BEGIN hush", '{"hush": 1}', "hush\nhush", "hush" * 251, "mink_ab12_hush" + "0" * 40, "hush" * 70]
+)
+def test_what_a_file_holds_is_not_shown_if_it_stands_where_its_path_belongs(mink, command, content):
+    for said in (
+        mink(*command, code=1 if len(content) == 280 else 2, MINK_TOKENS_FILE=content),
+        mink(*command, f"--file={content}", code=1 if len(content) == 280 else 2),
+    ):
+        assert "MINK_TOKENS_FILE" in said.stderr
+        assert "hush" not in said.stderr
 
 
 def test_without_a_file_it_says_so(mink):

@@ -117,6 +117,15 @@ async def test_what_is_no_token_is_refused(as_, header):
     assert await client.statistics_code() is grpc.StatusCode.UNAUTHENTICATED
 
 
+@pytest.mark.parametrize("second", ["all", "read", "nonsense"])
+async def test_two_authorizations_are_refused_whatever_they_are(as_, shared, second):
+    client = as_("read")
+    client.metadata += (("authorization", f"Bearer {shared[2].get(second, second)}"),)
+    with pytest.raises(grpc.aio.AioRpcError) as failed:
+        await client.events.GetStream(pb.GetStreamRequest(stream="Nobody-1"), metadata=client.metadata, timeout=20)
+    assert (failed.value.code(), "several" in failed.value.details()) == (grpc.StatusCode.UNAUTHENTICATED, True)
+
+
 async def test_a_secret_with_another_id_or_a_bit_changed_is_refused(as_, shared):
     text = shared[2]["read"]
     head, token_id, secret = text.split("_")
@@ -249,3 +258,20 @@ async def test_a_listing_is_narrowed_or_asks_which(as_):
         with pytest.raises(grpc.aio.AioRpcError) as failed:
             await listed(prefix)
         assert said in denied(failed.value).message
+
+
+@pytest.mark.parametrize("size", [501, 20_000, 3_000_000])
+@pytest.mark.parametrize("character", ["x", "\U0001f600", "\u0001"])
+async def test_however_long_a_name_is_that_is_refused_the_answer_arrives_with_its_details(as_, size, character):
+    stream = character * min(size, 3_000_000 // len(character.encode()))
+    for role in ("limited", "all"):
+        client = as_(role)
+        for request in (append_request(stream), pb.GetStreamRequest(stream=stream), pb.ListStreamsRequest(prefix=stream)):
+            name = type(request).__name__.removesuffix("Request")
+            with pytest.raises(grpc.aio.AioRpcError) as failed:
+                await getattr(client.events, name)(request, metadata=client.metadata, timeout=20)
+            error = denied(failed.value)
+            assert error.reason in ("PERMISSION_DENIED", "INVALID_REQUEST"), (error.code, error.message[:200])
+            assert len(error.stream) <= 501
+            wire = sum(len(key) + len(value) for key, value in failed.value.trailing_metadata())
+            assert wire < 6000

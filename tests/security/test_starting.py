@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import socket
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import grpc
@@ -48,7 +51,27 @@ WRONG = {
         "MINK_TOKENS_FILE: {}/tokens.json: there is no such file; `mink token create NAME --role ROLE` makes it",
     ),
     "tokens are no JSON": (lambda f, a: (f / "tokens.json").write_text("hush"), "MINK_TOKENS_FILE: {}/tokens.json: is not JSON"),
-    "tokens are something else": (lambda f, a: (f / "tokens.json").write_text('{"token": []}'), "unknown field `token`"),
+    "tokens are something else": (lambda f, a: (f / "tokens.json").write_text('{"token": []}'), "there is no field 'token'"),
+    "tokens are a pipe": (
+        lambda f, a: ((f / "tokens.json").unlink(), os.mkfifo(f / "tokens.json")),
+        "MINK_TOKENS_FILE: {}/tokens.json: is not a regular file",
+    ),
+    "key is a pipe": (
+        lambda f, a: ((f / "server.key").unlink(), os.mkfifo(f / "server.key")),
+        "MINK_TLS_KEY_FILE: {}/server.key: is not a regular file",
+    ),
+    "certificate has expired": (
+        lambda f, a: a.server_files(not_after=datetime.now(UTC) - timedelta(days=1)),
+        "MINK_TLS_CERT_FILE: {}/server.pem: has expired, on ",
+    ),
+    "certificate is not valid yet": (
+        lambda f, a: a.server_files(not_before=datetime.now(UTC) + timedelta(days=1)),
+        "MINK_TLS_CERT_FILE: {}/server.pem: is not valid before ",
+    ),
+    "CA is a client's certificate": (
+        lambda f, a: (f / "ca.pem").write_bytes(a.client("x.internal")[1]),
+        "MINK_TLS_CLIENT_CA_FILE: {}/ca.pem: holds a certificate that is not a CA's",
+    ),
 }  # fmt: skip
 
 
@@ -83,6 +106,41 @@ def test_it_stops_the_server_with_one_line_before_a_database_is_started(name, au
     assert line.startswith("mink serve: MINK_T")
     assert "hush" not in line
     assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.parametrize("content", ["PEM", "x" * 300])
+@pytest.mark.parametrize("name", ["MINK_TLS_CERT_FILE", "MINK_TLS_KEY_FILE", "MINK_TLS_CLIENT_CA_FILE", "MINK_TOKENS_FILE"])
+def test_what_a_file_holds_is_not_shown_if_it_stands_where_its_path_belongs(name, content, authority, tokens, tmp_path):
+    cert, key = authority.server_files()
+    if content == "PEM":
+        content = key.read_text()
+    env = {"MINK_TLS_CERT_FILE": str(cert), "MINK_TLS_KEY_FILE": str(key), "MINK_TOKENS_FILE": str(tokens.path)}
+    server = MinkProcess(MINK_DATA_DIR=str(tmp_path / "data"), **{**env, name: content})
+    with pytest.raises(RuntimeError) as failed:
+        server.start()
+    (line,) = str(failed.value).splitlines()[1:]
+    assert line.startswith(f"mink serve: {name}: ")
+    assert not any(part in line for part in content.splitlines())
+    assert "x" * 20 not in line
+
+
+def test_the_setting_of_an_address_that_is_in_use_is_named(start_server):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        for name in ("MINK_HTTP_LISTEN", "MINK_METRICS_LISTEN", "MINK_LISTEN"):
+            with pytest.raises(RuntimeError, match=f"mink serve: {name}: cannot listen on {address}: "):
+                start_server(**{name: address})
+
+
+def test_variables_of_clients_are_warned_of_where_they_guard_nothing(start_server, tokens):
+    server = start_server(MINK_TOKEN_FILE=str(tokens.path), MINK_CA_FILE="x", MINK_SERVER="localhost:1")
+    assert "Warning: MINK_TOKEN_FILE is for clients, and does nothing here; a server has MINK_TOKENS_FILE." in server.output
+    assert "Warning: MINK_CA_FILE is for clients" in server.output
+    assert "MINK_SERVER is" not in server.output
+    with pytest.raises(RuntimeError, match="MINK_TOKEN_FILE: is for clients, and does not guard"):
+        start_server(MINK_TOKEN_FILE=str(tokens.path), MINK_INSECURE="true", MINK_LISTEN="0.0.0.0:0")
+    server = start_server(MINK_TOKEN_FILE="x", MINK_TOKENS_FILE=str(tokens.path))
+    assert "is for clients" not in server.output
 
 
 def in_process_list(pid):

@@ -52,16 +52,20 @@ class TestTokens:
             ({"id": "a_b"}, "tokens[0].id: must be"),
             ({"sha256": "A" * 64}, "tokens[0].sha256: must be"),
             ({"roles": []}, "tokens[0].roles: must have at least one of read, append, manage, admin"),
-            ({"roles": ["reed"]}, "$.tokens[0].roles[0]"),
+            ({"roles": ["reed"]}, "tokens[0].roles[0]: must be a list of read, append, manage, admin"),
+            ({"roles": "read"}, "tokens[0].roles: must be a list of read, append, manage, admin"),
+            ({"name": 7}, "tokens[0].name: must be a text"),
+            ({"prefixes": []}, "tokens[0].prefixes: is empty; leave it out if all streams are meant"),
+            ({"prefixes": None}, "tokens[0].prefixes: must be a list of texts"),
             ({"prefixes": [""]}, "tokens[0].prefixes[0]: must not be empty"),
-            ({"prefixes": "Order-"}, "$.tokens[0].prefixes"),
+            ({"prefixes": "Order-"}, "tokens[0].prefixes: must be a list of texts"),
             ({"prefixes": ["x"] * 101}, "tokens[0].prefixes: has 101 entries"),
             ({"prefixes": ["x" * 501]}, "tokens[0].prefixes[0]: has 501 characters"),
-            ({"prefixs": ["Order-"]}, "unknown field `prefixs`"),  # ignored, it would give all streams
+            ({"prefixs": ["Order-"]}, "tokens[0]: there is no field 'prefixs'"),  # ignored, it would give all streams
             ({"name": "a\nb"}, "tokens[0].name: must not have control characters"),
             ({"name": "\u202e"}, "tokens[0].name: must be printable"),
             ({"name": "x" * 101}, "tokens[0].name: has 101"),
-            ({"expires_at": "2027-01-01T00:00:00"}, "timezone"),
+            ({"expires_at": "2027-01-01T00:00:00"}, "tokens[0].expires_at: must be a time with its zone"),
         ],
     )
     def test_what_is_wrong_is_named(self, change, said):
@@ -71,6 +75,31 @@ class TestTokens:
             decode(json.dumps(content).encode())
         assert said in str(wrong.value)
         assert content["tokens"][0]["sha256"] not in str(wrong.value)
+        assert "$" not in str(wrong.value)
+
+    @pytest.mark.parametrize(
+        ("text", "said"),
+        [
+            ("[]", "must be an object with the lists tokens and certificates"),
+            ('{"tokens": {}}', "tokens: must be a list"),
+            ('{"tokens": [7]}', "tokens[0]: must be an object"),
+            ('{"tokens": [{}]}', "tokens[0]: the field id is missing"),
+            ('{"tokens": [], "tokens": []}', "the field 'tokens' stands twice in one object"),
+            ('{"tokens": [{"roles": ["read"], "roles": ["admin"]}]}', "the field 'roles' stands twice"),
+            ('{"certificates": [{"name": "a", "prefixes": []}]}', "certificates[0].prefixes: is empty"),
+            ('{"mink_abc_0123456789abcdef0123": 1}', "there is no field (not shown)"),
+            ("[" * 100_000, "is nested too deep"),
+            ("{", "is not JSON"),
+        ],
+    )
+    def test_what_is_no_such_file_is_told_in_words(self, text, said):
+        with pytest.raises(ValueError) as wrong:  # noqa: PT011 - what it says is checked below
+            decode(text.encode())
+        assert said in str(wrong.value)
+        assert "0123456789abcdef" not in str(wrong.value)
+
+    def test_who_reaches_all_streams_has_no_prefixes_in_the_file(self):
+        assert b"prefixes" not in encode(Tokens((made()[0],)))
 
     def test_an_id_and_a_certificate_are_there_once(self):
         token = made()[0]
@@ -234,6 +263,30 @@ async def test_a_broken_file_keeps_what_was_known_and_is_said_once(secured, auth
     replace(tokens.path, good)
     await until(lambda: reloads(secured, "tokens", "ok") == before + 1, "the mended file was not read")
     assert await known()
+
+
+async def test_a_pipe_in_the_place_of_the_file_stops_neither_the_reloading_nor_the_end(secured, authority, tokens, connect):
+    text = tokens.add("a", "read")
+    good = tokens.path.read_bytes()
+    client = connect(address_of(secured), authority.roots, text)
+
+    async def known() -> bool:
+        return await client.statistics_code() is grpc.StatusCode.NOT_FOUND
+
+    await until(known, "the token was not read")
+    tokens.path.unlink()
+    os.mkfifo(tokens.path)
+    await until(lambda: reloads(secured, "tokens", "failed") == 1, "it was not noticed")
+    assert "is not a regular file" in secured.output
+    before = reloads(secured, "tokens", "ok")
+    replace(tokens.path, good)
+    await until(lambda: reloads(secured, "tokens", "ok") == before + 1, "the mended file was not read")
+    key = authority.folder / "server.key"
+    key.unlink()
+    os.mkfifo(key)
+    await until(lambda: reloads(secured, "certificate", "failed") == 1, "it was not noticed")
+    secured.terminate()
+    assert secured.wait() == 0
 
 
 def test_a_file_that_others_may_write_is_warned_of(start_secured, tokens):

@@ -157,6 +157,21 @@ def test_what_is_not_loopback_needs_a_word(monkeypatch: pytest.MonkeyPatch, addr
         monkeypatch.delenv("MINK_INSECURE")
 
 
+@pytest.mark.parametrize("name", ["MINK_TLS_CERT_FILE", "MINK_TLS_KEY_FILE", "MINK_TLS_CLIENT_CA_FILE", "MINK_TOKENS_FILE"])
+@pytest.mark.parametrize(
+    "content", ["-----BEGIN hush", "hush\nhush", '{"hush": 1}', "hush" * 251, "mink_ab12_hush" + "0" * 60, "/run/hush\u2028"]
+)
+def test_a_file_that_is_given_instead_of_its_path_is_not_shown(monkeypatch: pytest.MonkeyPatch, name: str, content: str) -> None:
+    monkeypatch.setenv(name, content)
+    assert refusal() == f"{name}: holds the content, not the path of a file"
+
+
+def test_usual_paths_are_paths(monkeypatch: pytest.MonkeyPatch) -> None:
+    for path in ("tokens.json", "/etc/mink_prod/mink_tokens_file.json", "/run/secrets/Schlüssel {1}"):
+        monkeypatch.setenv("MINK_TOKENS_FILE", path)
+        assert str(load().tokens_file) == path
+
+
 def test_a_password_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATABASE_URL", "postgresql://mink:s3cr3t@db/mink")
     assert "s3cr3t" not in repr(load()) + str(load())

@@ -15,6 +15,7 @@ from typing import Any, Final, cast
 import grpc
 from mink.v1 import event_store_pb2
 
+from mink_client.arguments import REFUSED, wrong_event, wrong_part, wrong_text
 from mink_client.channel import Connection
 from mink_client.errors import ClientClosed, DeadlineExceeded, MinkError, Unauthenticated, Unavailable, from_failure
 from mink_client.events import AppendManyResult, AppendResult, NewEvent, StreamAppend, StreamAppended
@@ -80,6 +81,7 @@ def write_events(
     events: Sequence[NewEvent],
     message: event_store_pb2.AppendToStreamRequest | event_store_pb2.StreamAppend,
     trace: Mapping[str, str] | None = None,
+    where: str = "events",
 ) -> None:
     """Puts events into a request.
 
@@ -87,21 +89,29 @@ def write_events(
         events: The events.
         message: The request.
         trace: Metadata that says which trace the append belongs to, for the events that do not say it themselves.
+        where: What the caller calls the events, for an error.
 
     Raises:
         TypeError: Something in an event has the wrong type.
+        ValueError: A text cannot be written as UTF-8.
     """
     add = message.events.add
-    for event in events:
-        data = event.data
-        if isinstance(data, str):
-            written = add(id=event.id, type=event.type, json=data)
-        else:
-            written = add(id=event.id, type=event.type, binary=data)
-        if event.metadata:
-            written.metadata.update(event.metadata)
-        if trace and _TRACEPARENT not in event.metadata:
-            written.metadata.update(trace)
+    number, event = -1, None
+    try:
+        for number, event in enumerate(events):  # noqa: B007 - what failed is named below
+            data = event.data
+            if isinstance(data, str):
+                written = add(id=event.id, type=event.type, json=data)
+            else:
+                written = add(id=event.id, type=event.type, binary=data)
+            if event.metadata:
+                written.metadata.update(event.metadata)
+            if trace and _TRACEPARENT not in event.metadata:
+                written.metadata.update(trace)
+    except REFUSED as error:
+        if not hasattr(events, "__iter__"):
+            raise TypeError(f"{where}: a list of NewEvent, not {type(events).__name__}") from None
+        raise wrong_event(f"{where}[{number}]", event) or error from None
 
 
 class Appender:
@@ -156,7 +166,10 @@ class Appender:
         number = next(self._numbers)
         message = event_store_pb2.SessionAppend(request_id=number)
         to_stream = message.to_stream
-        to_stream.stream = stream
+        try:
+            to_stream.stream = stream
+        except REFUSED as error:
+            raise wrong_text("stream", stream) or error from None
         write_expectation(to_stream, expected)
         write_events(events, to_stream, trace)
         body = message.SerializeToString()
@@ -176,10 +189,16 @@ class Appender:
         message = event_store_pb2.SessionAppend(request_id=number)
         to_streams = message.to_streams
         to_streams.SetInParent()
-        for part in appends:
-            written = to_streams.appends.add(stream=part.stream)
-            write_expectation(written, part.expected)
-            write_events(part.events, written, trace)
+        if not hasattr(appends, "__iter__"):
+            raise TypeError(f"appends: a list of StreamAppend, not {type(appends).__name__}")
+        for place, part in enumerate(appends):
+            try:
+                written = to_streams.appends.add(stream=part.stream)
+                expected, events = part.expected, part.events
+            except REFUSED as error:
+                raise wrong_part(f"appends[{place}]", part) or error from None
+            write_expectation(written, expected)
+            write_events(events, written, trace, f"appends[{place}].events")
         body = message.SerializeToString()
         if len(body) > _MOST_BYTES:
             attempt = self._connection.event_store.AppendToStreams

@@ -8,7 +8,9 @@ from typing import Final, Self
 
 from mink.v1 import event_store_pb2, operations_pb2, snapshots_pb2
 
+from mink_client.address import checked_address
 from mink_client.appends import Appender
+from mink_client.arguments import request as make
 from mink_client.channel import Connection
 from mink_client.credentials import Credentials
 from mink_client.errors import ClientClosed, MinkError
@@ -48,7 +50,8 @@ class Mink:
         """Prepares a client. Nothing is connected before the first call.
 
         Args:
-            server: The server's address, `host:port`. Not given: the variable `MINK_SERVER`, or `localhost:50051`.
+            server: The server's address, `host:port`, or one with a scheme of gRPC's, such as `dns:///host:port`. Not given: the
+                variable `MINK_SERVER`, or `localhost:50051`.
             timeout: Seconds that a call may take, with its retries, unless the call says otherwise.
             tls: How to speak TLS: a `TLS`. True: with the files that `MINK_CA_FILE`, `MINK_CLIENT_CERT_FILE` and
                 `MINK_CLIENT_KEY_FILE` name, and without `MINK_CA_FILE` with the authorities that this machine trusts. False: not at
@@ -60,11 +63,14 @@ class Mink:
 
         Raises:
             CredentialsError: A file cannot be used, or the token would go to another machine in clear. It is a `ValueError`.
-            ValueError: The timeout is not above zero.
+            ValueError: The timeout is not above zero, or the address has no port, or is a URL.
         """
         if not timeout > 0:
             raise ValueError(f"timeout: seconds above zero, not {timeout!r}")
-        self.server: str = server or os.environ.get(SERVER_VARIABLE) or DEFAULT_SERVER
+        if server is not None and server != "":
+            self.server: str = checked_address(server)
+        else:
+            self.server = checked_address(os.environ.get(SERVER_VARIABLE) or DEFAULT_SERVER, SERVER_VARIABLE)
         self.timeout = timeout
         chosen, chosen_file = choose_token(token, token_file)
         self._credentials = Credentials(self.server, choose_tls(tls), chosen, chosen_file, in_clear=insecure_token)
@@ -349,7 +355,7 @@ class Mink:
             StreamNotFound: There is no such stream.
         """
         connection = self._open()
-        request = snapshots_pb2.SaveSnapshotRequest(stream=stream, version=version, metadata=metadata or {})
+        request = make(snapshots_pb2.SaveSnapshotRequest, stream=stream, version=version, metadata=metadata or {})
         if isinstance(state, bytes | bytearray | memoryview):
             request.binary = bytes(state)
         else:
@@ -365,7 +371,7 @@ class Mink:
             SnapshotNotFound: There is none.
         """
         connection = self._open()
-        request = snapshots_pb2.LoadSnapshotRequest(stream=stream)
+        request = make(snapshots_pb2.LoadSnapshotRequest, stream=stream)
         attempt = connection.snapshots.LoadSnapshot
         answer = await call(connection, lambda left: attempt(request, timeout=left), self._seconds(timeout))
         return Snapshot(answer.snapshot)
@@ -380,7 +386,7 @@ class Mink:
             SnapshotNotFound: There is none.
         """
         connection = self._open()
-        request = snapshots_pb2.DeleteSnapshotRequest(stream=stream)
+        request = make(snapshots_pb2.DeleteSnapshotRequest, stream=stream)
         attempt = connection.snapshots.DeleteSnapshot
         # Not sent again when its outcome is unknown: the second answer would be that there is nothing to delete.
         answer = await call(connection, lambda left: attempt(request, timeout=left), self._seconds(timeout), may_retry=was_refused)
@@ -396,7 +402,7 @@ class Mink:
             StreamDeleted: The stream was deleted.
         """
         connection = self._open()
-        request = event_store_pb2.GetStreamRequest(stream=stream)
+        request = make(event_store_pb2.GetStreamRequest, stream=stream)
         attempt = connection.event_store.GetStream
         answer = await call(connection, lambda left: attempt(request, timeout=left), self._seconds(timeout))
         return stream_info(answer.stream)
@@ -412,7 +418,7 @@ class Mink:
             page_size: How many streams the server sends at once, at most 1000. 0: 100.
             timeout: Seconds that a page may take, with all retries; not given: the client's.
         """
-        request = event_store_pb2.ListStreamsRequest(prefix=prefix, include_deleted=include_deleted, page_size=page_size)
+        request = make(event_store_pb2.ListStreamsRequest, prefix=prefix, include_deleted=include_deleted, page_size=page_size)
         while True:
             connection = self._open()
             attempt = connection.event_store.ListStreams
@@ -439,7 +445,7 @@ class Mink:
             StreamDeleted: The stream was deleted.
         """
         connection = self._open()
-        request = event_store_pb2.TruncateStreamRequest(stream=stream, before_version=before_version)
+        request = make(event_store_pb2.TruncateStreamRequest, stream=stream, before_version=before_version)
         attempt = connection.event_store.TruncateStream
         # Not sent again when its outcome is unknown: the second answer would be that nothing was removed.
         answer = await call(connection, lambda left: attempt(request, timeout=left), self._seconds(timeout), may_retry=was_refused)
@@ -470,7 +476,7 @@ class Mink:
             StreamDeleted: The stream was deleted before.
         """
         connection = self._open()
-        request = event_store_pb2.DeleteStreamRequest(stream=stream, tombstone=tombstone)
+        request = make(event_store_pb2.DeleteStreamRequest, stream=stream, tombstone=tombstone)
         write_expectation(request, expected)
         attempt = connection.event_store.DeleteStream
         # Not sent again when its outcome is unknown: the second answer would be that there is nothing to delete.
@@ -487,7 +493,7 @@ class Mink:
             timeout: Seconds, with all retries; not given: the client's.
         """
         connection = self._open()
-        request = operations_pb2.GetStatisticsRequest(top_types=top_types)
+        request = make(operations_pb2.GetStatisticsRequest, top_types=top_types)
         attempt = connection.operations.GetStatistics
         return statistics(await call(connection, lambda left: attempt(request, timeout=left), self._seconds(timeout)))
 

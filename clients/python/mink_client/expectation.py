@@ -49,7 +49,7 @@ def write_expectation(message: _Expecting, expected: Expected) -> None:
 
     Raises:
         TypeError: `expected` is neither a version nor a state.
-        ValueError: The version is negative.
+        ValueError: The version is negative, or larger than any.
     """
     state = _NUMBER_OF_STATE.get(expected) if isinstance(expected, ExpectedState) else None
     if state is not None:
@@ -57,7 +57,10 @@ def write_expectation(message: _Expecting, expected: Expected) -> None:
     elif isinstance(expected, int) and not isinstance(expected, bool):
         if expected < 0:
             raise ValueError(f"expected: a version is 0 or more, not {expected}")
-        message.exact_version = expected
+        try:
+            message.exact_version = expected
+        except ValueError:
+            raise ValueError(f"expected: a version is less than 2**63, not {expected}") from None
     else:
         raise TypeError(f"expected: a version (int), ANY, NO_STREAM or STREAM_EXISTS, not {expected!r}")
 

@@ -28,7 +28,7 @@ class Statistics:
         log_id: The log's id, a UUID made once.
         head: The newest position.
         events: Events that are in the log; removed ones do not count.
-        streams: Streams that have events.
+        streams: Streams that have events; deleted and emptied ones do not count.
         types: Different event types.
         top_types: The most frequent event types, most frequent first.
         size_bytes: Bytes on disk, with indexes.
@@ -157,7 +157,7 @@ class Verification:
     Attributes:
         head: The newest position when it began.
         events: Events that were verified.
-        streams: Streams that were verified.
+        streams: Streams that were verified, deleted ones included.
         snapshots: Snapshots that were verified.
         removed: Positions whose events were removed; 0 if there is a fault.
         fault: The first fault; None: the log is sound.

@@ -8,6 +8,7 @@ from typing import Generic, Protocol, TypeVar
 import grpc
 from mink.v1 import event_pb2, event_store_pb2
 
+from mink_client.arguments import request
 from mink_client.channel import Connection
 from mink_client.errors import DeadlineExceeded, MinkError
 from mink_client.events import Direction, RecordedEvent
@@ -31,13 +32,14 @@ def event_filter(
     """The filter of a request.
 
     Raises:
-        TypeError: One of the lists is a single text, which would be taken apart into letters.
+        TypeError: One of the lists is a single text, which would be taken apart into letters, or holds something else than text.
     """
     given = {"streams": streams, "stream_prefixes": stream_prefixes, "categories": categories, "types": types}
     for name, value in given.items():
         if isinstance(value, str):
             raise TypeError(f"{name}: a list of texts, not one text: [{value!r}]")
-    return event_store_pb2.EventFilter(streams=streams, stream_prefixes=stream_prefixes, categories=categories, types=types)
+    kind = event_store_pb2.EventFilter
+    return request(kind, streams=streams, stream_prefixes=stream_prefixes, categories=categories, types=types)
 
 
 class Source(Generic[T]):
@@ -130,7 +132,8 @@ class StreamReading:
         if self.finished:
             return None
         return self.connection.event_store.ReadStream(
-            event_store_pb2.ReadStreamRequest(
+            request(
+                event_store_pb2.ReadStreamRequest,
                 stream=self.stream,
                 from_version=self.from_version,
                 direction=self.direction.value,
@@ -208,7 +211,8 @@ class LogReading:
             return None
         backwards = self.direction is Direction.BACKWARDS
         return self.connection.event_store.ReadAll(
-            event_store_pb2.ReadAllRequest(
+            request(
+                event_store_pb2.ReadAllRequest,
                 after_position=0 if backwards else self.position,
                 before_position=self.position if backwards else 0,
                 direction=self.direction.value,

@@ -12,6 +12,7 @@ from typing import Final, TypeAlias
 import grpc
 
 from mink_client.errors import CredentialsError
+from mink_client.paths import check_path
 
 Name: TypeAlias = str | os.PathLike[str]
 TokenSource: TypeAlias = str | Callable[[], str | Awaitable[str]]
@@ -32,6 +33,8 @@ _SYSTEM_ROOTS: Final = (
     "/etc/ssl/ca-bundle.pem",
     "/etc/ssl/cert.pem",
 )
+_LONGEST_SWITCH: Final = 20
+"""Characters of a wrong switch that are shown: what is longer may be a key or a token."""
 _LONGEST_TOKEN: Final = 4096
 _TOKEN_CHARACTERS: Final = frozenset(string.ascii_letters + string.digits + string.punctuation)
 
@@ -53,6 +56,8 @@ class TLS:
     server_name: str | None = None
 
     def __post_init__(self) -> None:
+        for argument in ("ca_file", "cert_file", "key_file"):
+            check_path(argument, getattr(self, argument))
         if (self.cert_file is None) != (self.key_file is None):
             missing, given = ("key_file", "cert_file") if self.key_file is None else ("cert_file", "key_file")
             raise CredentialsError(missing, f"goes with {given}: a client certificate needs both")
@@ -123,7 +128,7 @@ def choose_token(token: TokenSource | None, token_file: Name | None) -> tuple[To
     """Where the token comes from: what is given, or else what the environment says; one of the two at most.
 
     Raises:
-        CredentialsError: There are two.
+        CredentialsError: There are two, or the file's path is none.
     """
     if token is not None and token_file is not None:
         raise CredentialsError("token_file", "goes without token: one of the two")
@@ -131,6 +136,7 @@ def choose_token(token: TokenSource | None, token_file: Name | None) -> tuple[To
         token, token_file = os.environ.get(TOKEN_VARIABLE) or None, os.environ.get(TOKEN_FILE_VARIABLE) or None
         if token is not None and token_file is not None:
             raise CredentialsError("token_file", f"{TOKEN_VARIABLE} and {TOKEN_FILE_VARIABLE} are both set: one of the two")
+    check_path("token_file", token_file)
     return token, None if token_file is None else Path(token_file)
 
 
@@ -149,6 +155,8 @@ def checked_token(token: object, where: str = "it") -> str:
     token = token.strip()
     if not token:
         raise CredentialsError("token", f"{where} is empty")
+    if len(token.splitlines()) > 1:
+        raise CredentialsError("token", f"{where} has more than one line; a token is one")
     if len(token) > _LONGEST_TOKEN or not _TOKEN_CHARACTERS.issuperset(token):
         raise CredentialsError("token", f"{where} is not {_LONGEST_TOKEN} or fewer printable ASCII characters without spaces")
     return token
@@ -212,7 +220,8 @@ def fingerprint(files: Iterable[Name]) -> tuple[object, ...]:
 def _switch(variable: str) -> bool | None:
     text = os.environ.get(variable, "").strip().lower()
     if text and text not in _SWITCH:
-        raise CredentialsError("tls", f"{variable}: true or false, not {text!r}")
+        shown = f"not {text!r}" if len(text) <= _LONGEST_SWITCH else "and nothing else"
+        raise CredentialsError("tls", f"{variable}: true or false, {shown}")
     return _SWITCH.get(text)
 
 

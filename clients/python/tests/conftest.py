@@ -208,15 +208,16 @@ class Authority:
         self.file = file
         file.write_bytes(self.root)
 
-    def issue(self, *names, common_name=None, expired=False):
-        if not expired:
+    def issue(self, *names, common_name=None, expired=False, early=False):
+        if not expired and not early:
             return self._ca.issue_cert(*names, common_name=common_name)
         now, day = datetime.datetime.now(datetime.UTC), datetime.timedelta(days=1)
-        return self._ca.issue_cert(*names, common_name=common_name, not_before=now - 3 * day, not_after=now - day)
+        since, until = (now + day, now + 3 * day) if early else (now - 3 * day, now - day)
+        return self._ca.issue_cert(*names, common_name=common_name, not_before=since, not_after=until)
 
-    def serves(self, *names, clients=None, expired=False):
+    def serves(self, *names, clients=None, expired=False, early=False):
         """What a server with a certificate for these names needs; it asks clients for theirs if it is told who signs them."""
-        pair = self.parts(self.issue(*(names or ("localhost", "127.0.0.1")), expired=expired))
+        pair = self.parts(self.issue(*(names or ("localhost", "127.0.0.1")), expired=expired, early=early))
         return grpc.ssl_server_credentials([pair], clients.root if clients else None, clients is not None)
 
     @staticmethod

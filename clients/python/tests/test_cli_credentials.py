@@ -9,6 +9,8 @@ from mink.v1 import event_store_pb2 as es
 
 MINK = Path(sys.executable).with_name("mink")
 TOKEN = "mink_cli-token-0123456789"
+SECRET = "mink_0123456789ab_" + "c0ffee" * 10
+PEM = "-----BEGIN PRIVATE KEY-----\nc2VjcmV0c2VjcmV0\n-----END PRIVATE KEY-----\n"
 
 
 @pytest.fixture
@@ -67,9 +69,9 @@ async def test_options_and_variables_say_the_same(mink, server, own, tmp_path):
 async def test_what_is_missing_is_said_in_one_line(mink, own, stranger):
     files = {"MINK_CLIENT_CERT_FILE": str(own.cert_file), "MINK_CLIENT_KEY_FILE": str(own.key_file)}
     known = {"MINK_CA_FILE": str(own.ca_file)}
-    assert "if it speaks TLS, turn TLS on here (MINK_TLS)" in await mink(code=1)
-    assert "look at cert_file (MINK_CLIENT_CERT_FILE)" in await mink(code=1, **known)
-    assert "look at ca_file (MINK_CA_FILE)" in await mink("--tls", code=1, **files | {"MINK_CA_FILE": str(stranger.file)})
+    assert "if it speaks TLS, turn TLS on here (--tls, MINK_TLS)" in await mink(code=1)
+    assert "--client-cert-file (MINK_CLIENT_CERT_FILE) is missing" in await mink(code=1, **known)
+    assert "look at --ca-file (MINK_CA_FILE)" in await mink("--tls", code=1, **files | {"MINK_CA_FILE": str(stranger.file)})
     no_token = await mink(code=1, **files, **known)
     assert no_token.startswith("mink: no such token; --token-file, MINK_TOKEN_FILE or MINK_TOKEN gives a token")
     said = await mink(code=1, arguments=("diagnose",), **known)
@@ -85,6 +87,15 @@ async def test_what_is_missing_is_said_in_one_line(mink, own, stranger):
         (["--token-file", "/absent"], {}, "--token-file (MINK_TOKEN_FILE): cannot read /absent: No such file"),
         ([], {"MINK_TOKEN": "mink_a b"}, "MINK_TOKEN: it is not 4096 or fewer printable ASCII characters"),
         ([], {"MINK_TOKEN": TOKEN, "MINK_TOKEN_FILE": "/x"}, "MINK_TOKEN and MINK_TOKEN_FILE are both set"),
+        (["--token-file", SECRET], {}, "--token-file (MINK_TOKEN_FILE): holds the content, not the path of a file"),
+        ([], {"MINK_TOKEN_FILE": SECRET}, "--token-file (MINK_TOKEN_FILE): holds the content"),
+        (["--client-cert-file", "/x", "--client-key-file", PEM], {}, "--client-key-file (MINK_CLIENT_KEY_FILE): holds the content"),
+        ([], {"MINK_CA_FILE": PEM}, "--ca-file (MINK_CA_FILE): holds the content"),
+        (["--server", SECRET], {}, "HOST:PORT"),
+        (["--server", PEM], {}, "HOST:PORT"),
+        ([], {"MINK_TLS": SECRET}, "MINK_TLS: true or false"),
+        ([f"--{SECRET}"], {}, "No such option"),
+        (["more", PEM], {}, "No such option"),
         ([], {"MINK_TLS": "maybe"}, "--tls: MINK_TLS: true or false, not 'maybe'"),
         (["--server", "mink.example:1"], {"MINK_TOKEN": TOKEN}, "the token would go to another machine in clear: turn TLS on"),
         (["--token", TOKEN], {}, "No such option"),
@@ -94,3 +105,5 @@ async def test_what_cannot_be_right_is_one_line_and_ends_with_2(mink, options, e
     error = await mink(*options, code=2, **env)
     assert said in error
     assert TOKEN not in error or "--token" in options
+    assert SECRET[18:] not in error
+    assert "c2VjcmV0" not in error

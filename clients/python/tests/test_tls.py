@@ -93,9 +93,13 @@ def test_tls_is_off_where_nobody_asks_for_it_or_somebody_refuses(monkeypatch, au
     [
         ({"names": [], "by": "stranger"}, "nobody who is trusted here has signed the server's certificate: look at ca_file"),
         ({"names": [], "expired": True}, "the server's certificate has expired"),
+        (
+            {"names": [], "early": True},
+            "the server's certificate is not valid yet: look at the dates that stand in it, and at the clock",
+        ),
         ({"names": ["elsewhere.example"]}, "the server's certificate is for another name"),
         (None, "the server does not speak TLS"),
-        ({"names": [], "clients": True}, "if it wants a client certificate, look at cert_file"),
+        ({"names": [], "clients": True}, "it wants a client certificate, and cert_file (MINK_CLIENT_CERT_FILE) is missing"),
     ],
 )
 async def test_a_handshake_that_fails_says_what_to_look_at(server, authority, stranger, serves, said):
@@ -103,7 +107,8 @@ async def test_a_handshake_that_fails_says_what_to_look_at(server, authority, st
     if serves is not None:
         signer = stranger if serves.get("by") else authority
         clients = authority if serves.get("clients") else None
-        secured = signer.serves(*serves["names"], expired=serves.get("expired", False), clients=clients)
+        when = {name: serves[name] for name in ("expired", "early") if name in serves}
+        secured = signer.serves(*serves["names"], clients=clients, **when)
     await server.secure(secured)
     async with Mink(server.target, tls=TLS(authority.file), timeout=0.5) as mink:
         for call in (mink.connect(), mink.get_stream("Order-1"), mink.append("Order-1", [NewEvent("T", 1)], expected=ANY)):

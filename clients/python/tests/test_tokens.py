@@ -257,7 +257,7 @@ async def test_a_token_that_does_not_come_in_time_is_not_waited_for(server, monk
 
 
 HERE = (
-    "localhost:1 LOCALHOST:1 127.0.0.1:1 127.1.2.3:1 [::1]:1 localhost unix:/tmp/x unix:///tmp/x unix-abstract:x dns:localhost:1 "
+    "localhost:1 LOCALHOST:1 127.0.0.1:1 127.1.2.3:1 [::1]:1 unix:/tmp/x unix:///tmp/x unix-abstract:x dns:localhost:1 "
     "dns:///localhost:1 dns://8.8.8.8/127.0.0.1:1 ipv4:127.0.0.1:1,127.0.0.2:2 ipv6:[::1]:1"
 )
 ELSEWHERE = (

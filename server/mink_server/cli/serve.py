@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mink_server.settings import Settings, SettingsError, is_loopback, load
+from mink_server.settings import Settings, SettingsError, for_clients, is_loopback, load
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -99,7 +99,7 @@ async def _run(settings: Settings) -> None:
         try:
             await starting
         except (EmbeddedPostgresError, MinkError, OSError, SettingsError) as error:
-            _fail(_why(error))
+            _fail(_why(error, settings))
         _quiet_collector()
         _announce(app, settings)
         await stop.wait()
@@ -126,6 +126,8 @@ def _announce(app: App, settings: Settings) -> None:
         _say(f"  traces   {app.tracing.collector.url} ({app.tracing.collector.protocol})")
     for line in _who_can_reach(settings):
         _say(f"  {line}")
+    for line in for_clients(settings):
+        _say(f"  Warning: {line}")
 
 
 def _who_can_reach(settings: Settings) -> list[str]:
@@ -149,8 +151,21 @@ def _who_can_reach(settings: Settings) -> list[str]:
     )
 
 
-def _why(error: Exception) -> str:
-    return str(error) or type(error).__name__
+def _why(error: Exception, settings: Settings) -> str:
+    text = str(error) or type(error).__name__
+    if not isinstance(error, OSError):
+        return text
+    # Which of them it was, if two have the same address, cannot be told: both are named.
+    named = [
+        name
+        for name, address in (
+            ("MINK_LISTEN", settings.listen),
+            ("MINK_HTTP_LISTEN", settings.http_listen),
+            ("MINK_METRICS_LISTEN", settings.metrics_listen),
+        )
+        if text.startswith(f"cannot listen on {address}: ")
+    ]
+    return f"{', '.join(named)}: {text}" if named else text
 
 
 def _say(line: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 import sys
 from datetime import UTC, datetime, timedelta
@@ -16,6 +17,7 @@ from mink_client.cli.output import Column, Format, JsonArray, Rows, to_json, wri
 from mink_client.cli.text import clean, moment, timestamp
 
 from mink_server.core.access import Role  # noqa: TC001 - as above
+from mink_server.core.paths import HOLDS_CONTENT, is_content
 from mink_server.security import editing
 from mink_server.security.errors import SecurityFileError
 from mink_server.security.tokens import Certificate, Token, Tokens, new_token
@@ -28,6 +30,8 @@ token = typer.Typer(no_args_is_help=True, help="Say who may call a server, and w
 _SETTING: Final = "MINK_TOKENS_FILE"
 _UNITS: Final = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _SOON: Final = timedelta(days=14)
+_LONGEST: Final = timedelta(days=36_500)
+_MOST_DIGITS: Final = 8
 
 File = Annotated[Path | None, typer.Option("--file", envvar=_SETTING, metavar="FILE", help="The tokens file.", show_default=False)]
 
@@ -155,12 +159,14 @@ def _handle(entry: Token | Certificate) -> str:
 def _path(file: Path | None) -> Path:
     if file is None:
         raise wrong_call(f"say which file: --file, or {_SETTING}")
+    if is_content(str(file)):
+        raise wrong_call(f"--file ({_SETTING}): {HOLDS_CONTENT}")
     return file
 
 
 def _load(path: Path) -> Tokens:
     try:
-        return editing.load("the tokens file", path)
+        return editing.load(_SETTING, path)
     except SecurityFileError as error:
         raise Failure(str(error)) from None
     except ValueError as error:
@@ -177,16 +183,23 @@ def _change(file: Path | None, change: Callable[[Tokens], Tokens], *, new: bool 
     except editing.LockedError:
         raise Failure(f"{path}: somebody else has been changing it for 10 seconds; try again") from None
     except OSError as error:
-        raise Failure(f"{path}: {error.strerror or type(error).__name__}") from None
+        # Too long for a path: it may be a secret that stands where a path belongs.
+        where = "" if error.errno == errno.ENAMETOOLONG else f" {path}:"
+        raise Failure(f"--file ({_SETTING}):{where} {error.strerror or type(error).__name__}") from None
     except ValueError as error:
         raise wrong_call(str(error).partition(".")[2] or str(error)) from None
 
 
 def _duration(text: str) -> timedelta:
-    found = re.fullmatch(r"([1-9][0-9]{0,4})([mhdw])", text)
+    found = re.fullmatch(r"0*([1-9][0-9]*)([mhdw])", text)
     if found is None:
-        raise wrong_call(f"--expires: a number with m, h, d or w, such as 90d, not {text!r}")
-    return timedelta(**{_UNITS[found.group(2)]: int(found.group(1))})
+        raise wrong_call(f"--expires: a number with m, h, d or w, such as 90d, not {text[:50]!r}")
+    number = found.group(1)
+    # Years of more digits than these cannot be counted with.
+    after = timedelta(**{_UNITS[found.group(2)]: int(number)}) if len(number) <= _MOST_DIGITS else timedelta.max
+    if after > _LONGEST:
+        raise wrong_call(f"--expires: at most 100 years ({_LONGEST.days}d); without it, the token counts for ever")
+    return after
 
 
 def _state(entry: Token | Certificate, now: datetime) -> str:

@@ -6,8 +6,14 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from mink_server.core.expectations import ANY, NO_STREAM, STREAM_EXISTS
+from mink_server.core.limits import MAX_STREAM_NAME
 
 _STATES = {ANY: "any", NO_STREAM: "no stream", STREAM_EXISTS: "that it exists"}
+
+
+def shown(name: str) -> str:
+    """A name as errors have it: one that is longer than any that can be is cut."""
+    return name if len(name) <= MAX_STREAM_NAME else name[:MAX_STREAM_NAME] + "…"
 
 
 class MinkError(Exception):
@@ -38,7 +44,7 @@ class WrongExpectedVersionError(MinkError):
         first = violations[0]
         more = f" (and {len(violations) - 1} more)" if len(violations) > 1 else ""
         expected = _STATES.get(first.expected) or f"version {first.expected}"
-        super().__init__(f"stream {first.stream!r} is at version {first.actual}, expected was {expected}{more}")
+        super().__init__(f"stream {shown(first.stream)!r} is at version {first.actual}, expected was {expected}{more}")
 
 
 class EventIdConflictError(MinkError):
@@ -57,7 +63,7 @@ class NotFoundError(MinkError):
     kind = "resource"
 
     def __init__(self, name: str, message: str) -> None:
-        self.name = name
+        self.name = shown(name)
         super().__init__(message)
 
 
@@ -68,7 +74,7 @@ class StreamNotFoundError(NotFoundError):
     kind = "stream"
 
     def __init__(self, stream: str) -> None:
-        super().__init__(stream, f"stream {stream!r} does not exist")
+        super().__init__(stream, f"stream {shown(stream)!r} does not exist")
 
 
 class StreamDeletedError(NotFoundError):
@@ -79,7 +85,7 @@ class StreamDeletedError(NotFoundError):
 
     def __init__(self, stream: str, *, tombstoned: bool) -> None:
         self.tombstoned = tombstoned
-        super().__init__(stream, f"stream {stream!r} was deleted" + (" for good" if tombstoned else ""))
+        super().__init__(stream, f"stream {shown(stream)!r} was deleted" + (" for good" if tombstoned else ""))
 
 
 class SnapshotNotFoundError(NotFoundError):
@@ -89,7 +95,7 @@ class SnapshotNotFoundError(NotFoundError):
     kind = "snapshot"
 
     def __init__(self, stream: str) -> None:
-        super().__init__(stream, f"stream {stream!r} has no snapshot")
+        super().__init__(stream, f"stream {shown(stream)!r} has no snapshot")
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,11 +152,11 @@ class PositionAheadError(MinkError):
 
 
 class AccessError(MinkError):
-    """The caller may not do what they asked for: it takes `role`, or (if it is set) reaching `stream`."""
+    """The caller may not do what they asked for: it takes `role`, or (if it is set) reaching `stream`, or (if neither is) all."""
 
     def __init__(self, message: str, role: str, stream: str = "") -> None:
         self.role = role
-        self.stream = stream
+        self.stream = shown(stream)
         super().__init__(message)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mink_server.core.access import Role
-from mink_server.core.errors import PermissionDeniedError
+from mink_server.core.errors import PermissionDeniedError, shown
 from mink_server.core.filters import EventFilter
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ _SHOWN = 10
 def outside(identity: Identity, role: Role, stream: str, what: str = "stream") -> PermissionDeniedError:
     """The error for a stream, prefix or category that somebody does not reach."""
     return PermissionDeniedError(
-        f"the {what} {stream!r} lies outside of what {identity.name} may reach: {_reach(identity)}", role, stream
+        f"the {what} {shown(stream)!r} lies outside of what {identity.name} may reach: {_reach(identity)}", role, stream
     )
 
 
@@ -79,7 +79,7 @@ def narrowed_prefix(prefix: str, identity: Identity) -> str:
         raise outside(identity, Role.READ, prefix, "prefix")
     if len(found) > 1:
         raise PermissionDeniedError(
-            f"say which prefix: {identity.name} does not reach all that begins with {prefix!r}, only {_reach(identity)}",
+            f"say which prefix: {identity.name} does not reach all that begins with {shown(prefix)!r}, only {_reach(identity)}",
             Role.READ,
             prefix,
         )

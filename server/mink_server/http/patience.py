@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any, Final
 
+import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 if TYPE_CHECKING:
@@ -41,6 +42,17 @@ class PatientProtocol(H11Protocol):
         super().on_response_complete()
         self._end()
         self._begin()
+
+    def send_400_response(self, msg: str) -> None:
+        """Tells whoever sends what is not HTTP; the request before it, if its answer is on the way, gets none any more."""
+        if self.cycle is not None and not self.cycle.response_complete:
+            # What the application still sends goes nowhere. Without this it would fail, with a stack in the log.
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+        try:
+            super().send_400_response(msg)
+        except h11.LocalProtocolError:  # an answer has begun, or was the last of the connection
+            self.transport.close()
 
     def _begin(self) -> None:
         self.since = time.monotonic()

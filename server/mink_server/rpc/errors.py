@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 import grpc
 import structlog
-from google.protobuf import any_pb2
 from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
 from mink.v1 import errors_pb2
 
 from mink_server.core import errors
 from mink_server.rpc.checks import expected_in
+from mink_server.rpc.status_size import add, short
 from mink_server.telemetry import metrics
 from mink_server.telemetry.call import CURRENT
 
@@ -108,17 +108,12 @@ def to_proto(error: Exception, call: Call | None = None) -> status_pb2.Status:
         else:
             log.error("unexpected error", exc_info=error, **about)
         row, reason, text = _Row(grpc.StatusCode.INTERNAL), errors.MinkError.reason, _INTERNAL
-    status = status_pb2.Status(code=row.code.value[0], message=text[:2000])
-    details: list[Message] = []
+    status = status_pb2.Status(code=row.code.value[0], message=short(text))
     if reason in errors_pb2.ErrorReason.DESCRIPTOR.values_by_name:
         told = {"request_id": call.request_id} if call is not None and reason == errors.MinkError.reason else {}
-        details.append(error_details_pb2.ErrorInfo(reason=reason, domain=DOMAIN, metadata=told))
+        add(status, error_details_pb2.ErrorInfo(reason=reason, domain=DOMAIN, metadata=told))
     if row.detail is not None:
-        details.append(row.detail(error))
-    for detail in details:
-        packed = any_pb2.Any()
-        packed.Pack(detail)
-        status.details.append(packed)
+        add(status, row.detail(error))
     metrics.ERRORS.labels(reason).inc()
     return status
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 import grpc
@@ -16,7 +17,6 @@ from mink_server.security.errors import SecurityFileError
 from mink_server.telemetry import metrics
 
 if TYPE_CHECKING:
-    from datetime import datetime
     from pathlib import Path
 
 CERT: Final = "MINK_TLS_CERT_FILE"
@@ -39,16 +39,26 @@ class Certificates:
         chain: The server's certificate and those between it and its CA, PEM.
         client_ca: Who signs the clients' certificates, PEM; None: clients need none.
         begins: When the server's certificate begins to be valid.
+        ends: When the server's certificate expires.
         expires: When the first certificate of the chain that does so expires.
         client_ca_expires: When the last certificate of the clients' CA expires; None: there is none.
+        key_open: Whether others than its owner can read the file of the key.
     """
 
     key: bytes
     chain: bytes
     client_ca: bytes | None
     begins: datetime
+    ends: datetime
     expires: datetime
     client_ca_expires: datetime | None
+    key_open: bool
+
+    def fault(self, now: datetime) -> str:
+        """Why clients refuse the server's certificate now; empty: they do not."""
+        if self.ends <= now:
+            return f"has expired, on {day(self.ends)}"
+        return f"is not valid before {day(self.begins)}" if self.begins > now else ""
 
     def __repr__(self) -> str:
         """Without the key."""
@@ -62,19 +72,37 @@ def load(cert_file: Path, key_file: Path, client_ca_file: Path | None) -> Certif
         SecurityFileError: One of them cannot be used.
     """
     chain_pem, chain = _certificates(CERT, cert_file)
-    key_pem = files.read(KEY, key_file, _MOST_BYTES)
+    key_pem, about_key = files.read_with_mode(KEY, key_file, _MOST_BYTES)
     key = _private_key(key_file, key_pem)
     if _public(key.public_key()) != _public(chain[0].public_key()):
         raise SecurityFileError(KEY, key_file, f"is not the key of the first certificate in {cert_file} ({CERT})")
     ca_pem, ca = _certificates(CLIENT_CA, client_ca_file) if client_ca_file else (None, [])
+    if client_ca_file is not None and not all(map(_signs, ca)):
+        raise SecurityFileError(CLIENT_CA, client_ca_file, "holds a certificate that is not a CA's: clients' are signed by a CA")
     return Certificates(
         key_pem,
         chain_pem,
         ca_pem,
         chain[0].not_valid_before_utc,
+        chain[0].not_valid_after_utc,
         min(one.not_valid_after_utc for one in chain),
         max((one.not_valid_after_utc for one in ca), default=None),
+        files.readable_by_others(about_key),
     )
+
+
+def day(moment: datetime) -> str:
+    """A moment for people."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def better(new: Certificates, current: Certificates, now: datetime) -> str:
+    """Why new certificates must not replace those that are there; empty: they may."""
+    fault = new.fault(now) or (f"holds one that has expired, on {day(new.expires)}" if new.expires <= now else "")
+    if not fault or (current.fault(now) and new.ends > current.ends):
+        return ""
+    # Where both chains have one that has expired, the newer one counts.
+    return fault if new.fault(now) or current.expires > now else ""
 
 
 def _certificates(setting: str, path: Path) -> tuple[bytes, list[x509.Certificate]]:
@@ -86,6 +114,16 @@ def _certificates(setting: str, path: Path) -> tuple[bytes, list[x509.Certificat
     except (ValueError, UnsupportedAlgorithm):
         raise SecurityFileError(setting, path, "holds no certificates, or one that cannot be read (PEM is expected)") from None
     return pem, found
+
+
+def _signs(one: x509.Certificate) -> bool:
+    """Whether a certificate is a CA's. An old root does not say it; what nobody else has signed is taken for one."""
+    try:
+        return one.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
+    except x509.ExtensionNotFound:
+        return one.issuer == one.subject
+    except ValueError:
+        return False
 
 
 def _private_key(path: Path, pem: bytes) -> Any:

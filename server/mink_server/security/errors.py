@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mink_server.core.errors import MinkError
+from mink_server.core.paths import HOLDS_CONTENT, is_content
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -15,9 +16,9 @@ class SecurityFileError(MinkError):
 
     Args:
         setting: The setting that names the file.
-        path: The file.
+        path: The file; not shown if it looks like a file's content.
         why: What is wrong with it.
     """
 
     def __init__(self, setting: str, path: Path, why: str) -> None:
-        super().__init__(f"{setting}: {path}: {why}")
+        super().__init__(f"{setting}: {HOLDS_CONTENT}" if is_content(str(path)) else f"{setting}: {path}: {why}")

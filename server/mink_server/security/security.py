@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 import structlog
 
 from mink_server.core.log import Check
-from mink_server.security import certificates, files, tokens
+from mink_server.security import certificates
 from mink_server.security.certificates import Certificates, ServerCertificates
 from mink_server.security.errors import SecurityFileError
+from mink_server.security.findings import of_certificate, of_client_ca, of_tokens
 from mink_server.security.identities import EveryCertificate, KnownIdentities
 from mink_server.security.reloading import Reloading
+from mink_server.security.tokens_file import SETTING as TOKENS
+from mink_server.security.tokens_file import TokensFile, load
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,12 +28,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
-TOKENS: Final = "MINK_TOKENS_FILE"
-
 _LOOK_EVERY: Final = 1.0
-_CERTIFICATE_WARNING: Final = timedelta(days=21)
-_TOKEN_WARNING: Final = timedelta(days=14)
-_NAMED: Final = 5
 
 
 class Security:
@@ -54,15 +52,18 @@ class Security:
         self._certificates: ServerCertificates | None = None
         self._client_ca_file = client_ca_file
         if cert_file is not None and key_file is not None:
-            paths = [path for path in (cert_file, key_file, client_ca_file) if path is not None]
+            paths = {certificates.CERT: cert_file, certificates.KEY: key_file}
+            if client_ca_file is not None:
+                paths[certificates.CLIENT_CA] = client_ca_file
             self._certificate_files = Reloading("certificate", paths, lambda: self._usable(cert_file, key_file, client_ca_file))
             self._certificates = ServerCertificates(self._certificate_files.first)
-            _warn_of_dates(self._certificates.current)
-        self._token_files: Reloading[tokens.Tokens] | None = None
+            _warn(self._certificates.current)
+        self._token_files: Reloading[TokensFile] | None = None
         self._known: KnownIdentities | None = None
         if tokens_file is not None:
-            self._token_files = Reloading("tokens", [tokens_file], lambda: _load_tokens(tokens_file))
-            self._known = KnownIdentities(self._token_files.first)
+            self._token_files = Reloading("tokens", {TOKENS: tokens_file}, lambda: load(tokens_file))
+            self._tokens_open = self._token_files.first.open
+            self._known = KnownIdentities(self._token_files.first.content)
         elif client_ca_file is not None:
             log.warning(
                 "every client certificate may do everything; a tokens file gives them roles",
@@ -104,21 +105,23 @@ class Security:
     async def _look(self) -> None:
         if self._known is not None and self._token_files is not None:
             self._known.tick()
-            content = await self._token_files.look()
-            if content is not None:
-                self._known.replace(content)
+            found = await self._token_files.look()
+            if found is not None:
+                self._tokens_open = found.open
+                self._known.replace(found.content)
         if self._certificates is not None and self._certificate_files is not None:
             new = await self._certificate_files.look()
             if new is not None:
                 self._certificates.replace(new)
-                _warn_of_dates(new)
+                _warn(new)
 
     def _usable(self, cert_file: Path, key_file: Path, client_ca_file: Path | None) -> Certificates:
-        """What the files hold. An expired certificate never replaces one that is valid."""
+        """What the files hold. A certificate that clients refuse neither begins nor replaces one that they take."""
         new = certificates.load(cert_file, key_file, client_ca_file)
         now = datetime.now(UTC)
-        if self._certificates is not None and new.expires <= now < self._certificates.current.expires:
-            raise SecurityFileError(certificates.CERT, cert_file, f"has expired, on {_day(new.expires)}")
+        why = new.fault(now) if self._certificates is None else certificates.better(new, self._certificates.current, now)
+        if why:
+            raise SecurityFileError(certificates.CERT, cert_file, f"{why}; clients would refuse it")
         return new
 
     def checks(self) -> list[Check]:
@@ -128,64 +131,25 @@ class Security:
         findings: list[tuple[str, tuple[str, str, str]]] = []
         if self._certificates is not None and self._certificate_files is not None:
             current = self._certificates.current
-            problem = self._certificate_files.problem
-            findings.append(("certificate", _judge_certificate(current.expires, problem, now)))
+            findings.append(("certificate", of_certificate(current, self._certificate_files.problem, now)))
             if current.client_ca_expires is not None:
-                findings.append(("client CA", _judge_certificate(current.client_ca_expires, "", now)))
+                findings.append(("client CA", of_client_ca(current.client_ca_expires, now)))
         if self._known is not None and self._token_files is not None:
-            findings.append(("tokens", _judge_tokens(self._known.content, self._token_files.problem, now)))
+            problem = self._token_files.problem
+            findings.append(("tokens", of_tokens(self._known.content, problem, now, open_to_others=self._tokens_open)))
         took = time.perf_counter() - begun
         return [Check(component, *finding, took) for component, finding in findings]
 
 
-def _load_tokens(path: Path) -> tokens.Tokens:
-    if not path.exists():
-        raise SecurityFileError(TOKENS, path, "there is no such file; `mink token create NAME --role ROLE` makes it")
-    data = files.read(TOKENS, path, tokens.MAX_FILE_BYTES)
-    try:
-        content = tokens.decode(data)
-    except ValueError as error:
-        raise SecurityFileError(TOKENS, path, str(error)) from None
-    if files.writable_by_others(path):
-        log.warning("others than its owner can write the tokens file: they can give themselves any role", path=str(path))
-    if not content.tokens and not content.certificates:
-        log.warning("the tokens file names nobody: every call will be refused", path=str(path))
-    return content
-
-
-def _warn_of_dates(current: Certificates) -> None:
+def _warn(current: Certificates) -> None:
     now = datetime.now(UTC)
-    if current.expires <= now:
-        log.warning("the certificate has expired: clients will refuse it", setting=certificates.CERT, expired=_day(current.expires))
-    elif current.begins > now:
+    if current.key_open:
+        log.warning("others than its owner can read the private key", setting=certificates.KEY)
+    if current.fault(now):
+        log.warning("the certificate cannot be used: clients will refuse it", setting=certificates.CERT, why=current.fault(now))
+    elif current.expires <= now:
         log.warning(
-            "the certificate is not valid yet: clients will refuse it", setting=certificates.CERT, begins=_day(current.begins)
+            "a certificate of the chain has expired: clients may refuse it",
+            setting=certificates.CERT,
+            expired=certificates.day(current.expires),
         )
-
-
-def _judge_certificate(expires: datetime, problem: str, now: datetime) -> tuple[str, str, str]:
-    left = expires - now
-    advice = "replace the files; a running server reads them again within seconds"
-    if left <= timedelta(0):
-        return "failed", f"expired on {_day(expires)}", advice
-    message = f"expires on {_day(expires)}, in {left.days} days"
-    if problem:
-        return "warning", f"{message}; the newest files cannot be used: {problem}", "mend the files"
-    return ("warning", message, advice) if left <= _CERTIFICATE_WARNING else ("ok", message, "")
-
-
-def _judge_tokens(content: tokens.Tokens, problem: str, now: datetime) -> tuple[str, str, str]:
-    message = f"{len(content.tokens)} tokens, {len(content.certificates)} certificates"
-    if problem:
-        # Whoever was revoked since may still call.
-        return "failed", f"{message}; the newest file cannot be used: {problem}", "mend the file"
-    soon = [t for t in content.tokens if t.expires_at is not None and now < t.expires_at <= now + _TOKEN_WARNING]
-    if soon:
-        named = ", ".join(f"{t.name} ({t.id}, {_day(t.expires_at)})" for t in soon[:_NAMED] if t.expires_at is not None)
-        more = f" and {len(soon) - _NAMED} more" if len(soon) > _NAMED else ""
-        return "warning", f"{message}; expire soon: {named}{more}", "make new ones with `mink token create`, then revoke these"
-    return "ok", message, ""
-
-
-def _day(moment: datetime) -> str:
-    return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")

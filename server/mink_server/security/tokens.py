@@ -17,6 +17,7 @@ import msgspec
 
 from mink_server.core.access import Role
 from mink_server.core.limits import MAX_STREAM_NAME
+from mink_server.security.tokens_text import check_text, in_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,7 +46,7 @@ class Token(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
         name: Who they are. Several tokens may have one name, so that a token can be replaced while the old one still serves.
         sha256: Of the token, as 64 hexadecimal digits.
         roles: What they may do.
-        prefixes: How the names of their streams begin; empty: all streams.
+        prefixes: How the names of their streams begin; empty: all streams. The file then has no such field, never an empty list.
         created_at: When the token was made.
         expires_at: When it stops to count; None: never.
     """
@@ -66,7 +67,7 @@ class Certificate(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_
         name: Who they are.
         identity: What their certificate says: an alternative name (a URI such as spiffe://…, or a DNS name) or the common name.
         roles: What they may do.
-        prefixes: How the names of their streams begin; empty: all streams.
+        prefixes: How the names of their streams begin; empty: all streams. The file then has no such field, never an empty list.
         created_at: When this entry was made; None: not known.
     """
 
@@ -90,11 +91,12 @@ def decode(data: bytes) -> Tokens:
     Raises:
         ValueError: It is not a tokens file; the text says what is wrong, and where.
     """
+    check_text(data)
     try:
         found = msgspec.json.decode(data, type=Tokens)
     except msgspec.ValidationError as error:
-        raise ValueError(str(error)) from None
-    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise ValueError(in_words(error)) from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise ValueError("is not JSON") from None
     check(found)
     return found

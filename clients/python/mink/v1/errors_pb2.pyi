@@ -187,7 +187,9 @@ class WrongExpectedVersion(google.protobuf.message.Message):
     VIOLATIONS_FIELD_NUMBER: builtins.int
     @property
     def violations(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___ExpectationViolation]:
-        """The expectations that failed, in the order of the request. Never empty."""
+        """The expectations that failed, in the order of the request. Never empty. A status has room for some 7 KB of them: of many streams
+        with very long names, the last are left out.
+        """
 
     def __init__(
         self,
@@ -283,9 +285,11 @@ class AccessRequired(google.protobuf.message.Message):
     ROLE_FIELD_NUMBER: builtins.int
     STREAM_FIELD_NUMBER: builtins.int
     role: builtins.str
-    """The role: read, append, manage or admin."""
+    """The role: read, append, manage or admin; empty if the caller has it, and would need to reach all streams."""
     stream: builtins.str
-    """The stream that lies outside of what the caller may reach; empty if it is the role that is missing."""
+    """The stream that lies outside of what the caller may reach, at most 500 characters of its name; empty if it is the role that is
+    missing.
+    """
     def __init__(
         self,
         *,

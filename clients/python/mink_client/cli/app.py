@@ -10,6 +10,7 @@ import typer
 from mink_client.cli import commands, plugins
 from mink_client.cli.errors import ClickException, Failure
 from mink_client.cli.text import clean
+from mink_client.paths import without_secrets
 
 app = typer.Typer(
     name="mink",
@@ -105,5 +106,5 @@ def _wrong_call(error: Exception) -> int:
 
 def _say(message: str, code: int) -> int:
     if message:
-        sys.stderr.write(f"mink: {clean(message)}\n")
+        sys.stderr.write(f"mink: {clean(without_secrets(message))}\n")
     return code

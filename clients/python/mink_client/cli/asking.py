@@ -1,11 +1,15 @@
 """Asking before something is removed for good."""
 
+import select
 import signal
 import sys
+from typing import Final
 
 from mink_client.cli.errors import Failure, wrong_call
 from mink_client.cli.session import Session
 from mink_client.cli.text import clean
+
+_LOOK_UP: Final = 0.2
 
 
 def may_ask(session: Session, *, yes: bool) -> bool:
@@ -36,6 +40,9 @@ def ask(question: str) -> None:
     # asyncio's own handler would wait for the line to end.
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
+        # Ctrl-C may reach another thread of this process than the one that reads, which then would not wake: so it looks up.
+        while not select.select([sys.stdin], [], [], _LOOK_UP)[0]:
+            pass
         answer = sys.stdin.readline()
     except KeyboardInterrupt:
         sys.stderr.write("\n")

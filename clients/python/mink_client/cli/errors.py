@@ -23,6 +23,7 @@ from mink_client import (
     Unavailable,
     WrongExpectedVersion,
 )
+from mink_client.advice import reworded
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -75,6 +76,13 @@ _CREDENTIALS: Final = {
     "token_file": "--token-file (MINK_TOKEN_FILE)",
 }
 """What the arguments of the client are called here."""
+_ARGUMENTS: Final = {
+    "tls": "--tls, MINK_TLS",
+    "ca_file": _CREDENTIALS["ca_file"],
+    "cert_file": _CREDENTIALS["cert_file"],
+    "server_name": "",  # there is no option for it
+}
+"""The same for what stands in an advice."""
 
 
 def explain(error: MinkError, server: str) -> Failure:
@@ -104,7 +112,7 @@ def _unavailable(error: Unavailable, server: str) -> str:
     if isinstance(error, DatabaseUnavailable | ShuttingDown):
         return error.message
     if error.advice:
-        return f"cannot reach Mink at {server}: {error.advice}"
+        return f"cannot reach Mink at {server}: {reworded(error.advice, _ARGUMENTS)}"
     return unreachable(server, error.message)
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mink_client import CredentialsError, Mink, Unavailable
+from mink_client.address import AddressError, checked_address
 from mink_client.cli.errors import wrong_call, wrong_credentials
 from mink_client.cli.output import Format
 from mink_client.security import choose_tls
@@ -50,13 +51,14 @@ class Session:
             Failure: The address, the timeout, a certificate or the token cannot be right.
             Unavailable: No server is there: the client would wait for it to come back, and a person wants to know now.
         """
-        if ":" not in self.server or self.server.startswith(("http:", "https:", "grpc:")):
-            raise wrong_call(f"--server (MINK_SERVER): HOST:PORT, for example localhost:50051, not {self.server!r}")
         try:
+            checked_address(self.server, "--server (MINK_SERVER)")
             tls = choose_tls(self.tls, ca_file=self.ca_file, cert_file=self.client_cert_file, key_file=self.client_key_file)
             mink = Mink(self.server, timeout=self.timeout, tls=tls or False, token_file=self.token_file)
         except CredentialsError as error:
             raise wrong_credentials(error) from None
+        except AddressError as error:
+            raise wrong_call(str(error)) from None
         except ValueError as error:
             raise wrong_call(f"--{error}") from None
         async with mink:

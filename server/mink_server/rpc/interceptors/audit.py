@@ -64,7 +64,10 @@ class Audit:
                 current = CURRENT.get()
                 if current is not None:
                     stream = _stream(parse, current.request)
-                    audit.done(current, stream, outcome) if refusal is None else audit.denied(current, refusal, stream)
+                    if refusal is None:
+                        audit.done(current, stream, outcome)
+                    else:
+                        audit.denied(current, refusal, stream, managing=True)
 
         return call
 

@@ -57,6 +57,8 @@ def _proof(call: Call, identities: Identities, role: Role) -> tuple[Callable[[],
     """How to find out who calls, and what to say if nobody is found."""
     authorization = call.metadata.get("authorization")
     if authorization is not None:
+        if sum(key == "authorization" for key, _ in call.context.invocation_metadata() or ()) > 1:
+            raise UnauthenticatedError("several authorizations are given: send one", role)
         scheme, _, token = authorization.partition(" ")
         if scheme.lower() != "bearer":
             raise UnauthenticatedError("the authorization must be Bearer and a token", role)

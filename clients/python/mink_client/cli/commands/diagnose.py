@@ -6,7 +6,7 @@ from typing import Any
 
 import typer
 
-from mink_client import Check, Diagnosis, MinkError, Outcome
+from mink_client import AccessError, Check, Diagnosis, MinkError, Outcome
 from mink_client.cli import output
 from mink_client.cli.command import command
 from mink_client.cli.errors import Failure, explain
@@ -29,6 +29,8 @@ async def _diagnose(session: Session) -> None:
     try:
         async with session.connect() as mink:
             diagnosis = await mink.diagnose()
+    except AccessError:
+        raise  # the server is there, and says what it takes
     except MinkError as error:
         message, _, recommendation = explain(error, session.server).message.partition(": is it running? ")
         server = Check("server", Outcome.FAILED, message, recommendation, timedelta())

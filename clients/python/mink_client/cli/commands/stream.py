@@ -105,7 +105,7 @@ async def _stats(
         return
     facts(
         ("events", found.events),
-        ("streams", found.streams),
+        ("streams with events", found.streams),
         ("event types", found.types),
         ("average per stream", f"{average:.1f}"),
         ("newest position", found.head),

@@ -36,7 +36,7 @@ async def _verify(session: Session) -> None:
         pairs: list[tuple[str, object]] = [
             ("newest position", found.head),
             ("events", found.events),
-            ("streams", found.streams),
+            ("streams, also deleted", found.streams),
             ("snapshots", found.snapshots),
         ]
         if fault is None:
