@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tests.support.servers import MinkProcess
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.support.databases import Postgres
-    from tests.support.servers import MinkProcess
 
 MINK = Path(sys.executable).with_name("mink")
 
@@ -91,3 +94,28 @@ async def test_something_else_at_the_address() -> None:
     assert done.returncode == 1
     assert done.stderr == "mink: failed: server\n"
     assert address in done.stdout
+
+
+def test_a_server_that_hangs_is_not_called_one_that_does_not_run(start_server: Callable[..., MinkProcess]) -> None:
+    server = start_server()
+    os.kill(server.pid, signal.SIGSTOP)
+    try:
+        done = diagnose(server.grpc_address, "--timeout", "10")
+    finally:
+        os.kill(server.pid, signal.SIGCONT)
+    assert done.returncode == 1
+    assert "takes connections" in done.stdout
+    assert "mink serve" not in done.stdout
+
+
+def test_verify_and_stats_say_soon_that_the_database_is_away(own_postgres: Postgres) -> None:
+    server = MinkProcess(DATABASE_URL=own_postgres.dsn, MINK_MIGRATE="true", MINK_DATABASE_TIMEOUT="1").start()
+    try:
+        own_postgres.halt()
+        for command in (["verify", "--timeout", "3"], ["stream", "stats"]):
+            command += ["--server", server.grpc_address]
+            done = subprocess.run([MINK, *command], capture_output=True, text=True, timeout=40, check=False)
+            assert done.returncode == 1
+            assert "the database" in done.stderr
+    finally:
+        server.stop()

@@ -96,9 +96,13 @@ async def test_a_database_that_is_away(own_postgres: Postgres, tmp_path: Path) -
         began = time.monotonic()
         checks = await health(log, data_dir=tmp_path, where="db1:5432").diagnose()
         assert time.monotonic() - began < 10
+        (own,) = await health(log, where="db1:5432").diagnose()
     assert [check.component for check in checks] == ["connection", "disk"]
-    one(checks[0], "failed", "cannot be reached", "db1:5432")
-    assert "DATABASE_URL" in checks[0].recommendation
+    embedded = checks[0]
+    for check in (embedded, own):
+        one(check, "failed", "cannot be reached", "db1:5432")
+    assert "DATABASE_URL" in own.recommendation
+    assert "DATABASE_URL" not in embedded.recommendation
 
 
 async def test_a_database_that_accepts_and_says_nothing() -> None:
@@ -315,9 +319,14 @@ async def test_autovacuum_off_and_dead_rows(own_postgres: Postgres) -> None:
 
 def test_a_disk_that_fills_up() -> None:
     limits = Thresholds()
-    assert disk_finding(50, 100, limits).outcome == "ok"
-    assert disk_finding(9, 100, limits).outcome == "warning"
-    assert disk_finding(1, 100, limits).outcome == "failed"
+    whole = 100_000_000_000
+    assert disk_finding(whole // 2, whole, limits).outcome == "ok"
+    assert disk_finding(whole // 11, whole, limits).outcome == "warning"
+    assert disk_finding(whole // 100, whole, limits).outcome == "failed"
+
+
+def test_a_small_disk_on_which_postgres_has_no_room_to_go_on() -> None:
+    assert disk_finding(40_000_000, 250_000_000, Thresholds()).outcome == "failed"
 
 
 async def test_an_unprivileged_user_sees_less_and_is_told_so(own_postgres: Postgres) -> None:

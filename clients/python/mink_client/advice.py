@@ -1,4 +1,4 @@
-"""What a person should look at when TLS is the likely reason that there is no connection.
+"""What a person should look at when there is a server, and no connection with it; mostly for TLS.
 
 gRPC has no codes for these, only words. Nothing but the sentence that is shown depends on finding them. What stands in braces is an
 argument, which a program and a command line call differently.
@@ -20,6 +20,10 @@ _HANDSHAKE: Final = (
     ("Hostname Verification", "the server's certificate is for another name: use one that stands in it{server_name}"),
     ("CERTIFICATE_VERIFY_FAILED", "nobody who is trusted here has signed the server's certificate: look at {ca_file}"),
     ("handshake failed", "the server and this client could not agree on TLS"),
+    (
+        "receiving SETTINGS frame",
+        "somebody takes connections there and does not answer: a server that hangs or was stopped, or no Mink",
+    ),
 )
 _WANTS_CERTIFICATE: Final = (
     "the server hung up while TLS was agreed on: it wants a client certificate, and {cert_file} is missing, expired, or signed by "

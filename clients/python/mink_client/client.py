@@ -27,6 +27,8 @@ from mink_client.subscription import Subscription
 DEFAULT_SERVER: Final = "localhost:50051"
 SERVER_VARIABLE: Final = "MINK_SERVER"
 _CLOSING_GRACE: Final = 5.0
+# Seconds for which a call that may take minutes is tried again.
+_PATIENCE: Final = 10.0
 
 
 class Mink:
@@ -495,7 +497,9 @@ class Mink:
         connection = self._open()
         request = make(operations_pb2.GetStatisticsRequest, top_types=top_types)
         attempt = connection.operations.GetStatistics
-        return statistics(await call(connection, lambda left: attempt(request, timeout=left), self._seconds(timeout)))
+        seconds = self._seconds(timeout)
+        # Counting may take minutes; a server that cannot is not asked again for as long.
+        return statistics(await call(connection, lambda left: attempt(request, timeout=left), seconds, patience=_PATIENCE))
 
     async def diagnose(self, *, timeout: float | None = None) -> Diagnosis:
         """What the server finds when it checks what it depends on."""

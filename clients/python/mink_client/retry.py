@@ -1,6 +1,7 @@
 """When to try again, and how long to wait before that."""
 
 import asyncio
+import math
 import random
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
@@ -80,6 +81,7 @@ async def call(
     timeout: float,
     *,
     may_retry: Callable[[MinkError], bool] = is_transient,
+    patience: float = math.inf,
 ) -> T:
     """Makes a unary call, again and again until it succeeds, fails for good, or the time is over.
 
@@ -88,12 +90,14 @@ async def call(
         attempt: Makes the call; it gets the seconds that are left.
         timeout: Seconds for all attempts together.
         may_retry: Which failures to try again after.
+        patience: Seconds for which to try again, where one attempt may take long.
 
     Raises:
         MinkError: The last failure.
     """
     loop = asyncio.get_running_loop()
     deadline = loop.time() + timeout
+    last_start = loop.time() + patience
     waits = Backoff()
     last: MinkError | None = None
     while True:
@@ -111,7 +115,7 @@ async def call(
         if await waits.renews(connection, version, error):
             continue
         delay = waits.next(error)
-        if not may_retry(error) or loop.time() + delay >= deadline:
+        if not may_retry(error) or loop.time() + delay >= min(deadline, last_start):
             raise error from why
         last = error
         await asyncio.sleep(delay)

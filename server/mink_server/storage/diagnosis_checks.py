@@ -211,7 +211,7 @@ def disk_finding(free: int, total: int, limits: Thresholds) -> Finding:
     """How full the disk is that the data is on."""
     message = f"{_size(free)} of {_size(total)} are free"
     advice = "make room, or move MINK_DATA_DIR to a larger disk: a full one stops all appends"
-    if free < total * limits.disk_share_failed:
+    if free < max(total * limits.disk_share_failed, limits.disk_room):
         return failed(message, advice)
     return warning(message, advice) if free < total * limits.disk_share else ok(message)
 

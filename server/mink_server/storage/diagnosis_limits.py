@@ -25,6 +25,7 @@ class Thresholds:
         xid_age_failed: The same: a failure.
         disk_share: Share of the disk that must be free: else a warning.
         disk_share_failed: The same: else a failure.
+        disk_room: Bytes that must be free: else a failure. Without 16 MiB at once for its write-ahead log, Postgres stops.
     """
 
     clock: float = 1.0
@@ -41,6 +42,7 @@ class Thresholds:
     xid_age_failed: int = 1_800_000_000
     disk_share: float = 0.1
     disk_share_failed: float = 0.02
+    disk_room: int = 64_000_000
 
 
 _T: Final = Thresholds()
@@ -69,5 +71,9 @@ CHECKS: Final[tuple[tuple[str, str, str], ...]] = (
         f"the oldest transaction id is {_T.xid_age_failed:,} old",
     ),
     ("size", "", ""),
-    ("disk", f"less than {_T.disk_share:.0%} is free", f"less than {_T.disk_share_failed:.0%} is free"),
+    (
+        "disk",
+        f"less than {_T.disk_share:.0%} is free",
+        f"less than {_T.disk_share_failed:.0%} or {_T.disk_room // 1_000_000} MB is free",
+    ),
 )

@@ -94,7 +94,8 @@ class Health:
         try:
             connection = await self._database.connect()
         except Exception as error:  # noqa: BLE001 - whatever it is, it is why there is no connection
-            return failed(self._at(str(translate(error))), _advice(error))
+            advice = _advice(error) if self._data_dir is None else _EMBEDDED_ADVICE
+            return failed(self._at(str(translate(error))), advice)
         try:
             return version_finding(await connection.fetchrow(text("diagnose_connection")), self._where)
         finally:
@@ -113,6 +114,8 @@ class Health:
 
         return await timed("disk", look)
 
+
+_EMBEDDED_ADVICE = "see this server's log: it starts its Postgres again by itself, unless the disk is full or the folder damaged"
 
 # SQLSTATE, or its first two characters, of a refused connection -> what to do.
 _ADVICE = {

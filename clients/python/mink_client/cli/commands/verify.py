@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def register(app: typer.Typer) -> None:
     """Adds the command."""
-    command(app, "verify", timeout=60)(_verify)
+    command(app, "verify", timeout=20)(_verify)
 
 
 async def _verify(session: Session) -> None:
