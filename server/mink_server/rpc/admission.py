@@ -59,12 +59,14 @@ class Admission:
         self.calls -= 1
         self.request_bytes -= size
 
-    def take(self, size: int) -> None:
+    def take(self, size: int, *, operator: bool = False) -> None:
         """Takes the bytes of a request; `leave` or `give_back` must follow.
 
         Raises:
             OverloadedError: There is no room for them.
         """
+        if self._memory.full and not operator:
+            raise refused("memory", "the server's memory is full")
         if self.request_bytes + size > self._capacity.request_bytes and self.request_bytes:
             raise refused("request_bytes", f"{self._capacity.request_bytes} bytes of requests")
         self.request_bytes += size

@@ -42,6 +42,8 @@ _MOST_READY_BYTES: Final = 1024 * 1024
 _MESSAGE_BYTES: Final = 256 * 1024
 # Seconds between two looks at whether the server has room again for what sessions send.
 _LOOK_EVERY: Final = 0.05
+# Seconds for which a session is not read because of that.
+_PATIENCE: Final = 2.0
 
 
 class _Message:
@@ -125,11 +127,16 @@ class AppendSession:
                 if self._caller is not None:
                     self._identity = self._caller.now()
                 await self._take_all(data)
-                while self._admission.crowded:  # noqa: ASYNC110 - nobody is told when the memory is less full
-                    await asyncio.sleep(_LOOK_EVERY)
+                await self._wait_for_room()
         finally:
             self._read_all = True
             self._wake.set()
+
+    async def _wait_for_room(self) -> None:
+        """Leaves what comes next with the client while there is much to do; not for long: it is then told that it was refused."""
+        until = self._loop.time() + _PATIENCE
+        while self._admission.crowded and self._loop.time() < until:  # noqa: ASYNC110 - nobody is told when there is less to do
+            await asyncio.sleep(_LOOK_EVERY)
 
     async def _take_all(self, data: bytes) -> None:
         """Takes the appends of a message. If there is no room for it, they are refused one by one: the session goes on."""

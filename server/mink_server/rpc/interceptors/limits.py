@@ -45,7 +45,7 @@ class Limits:
                 request = await receive(context)
                 if (current := CURRENT.get()) is not None:
                     current.received = 1
-                admission.take(len(request))
+                admission.take(len(request), operator=operator)
                 size = len(request)
                 if size <= _SMALL and current is not None:
                     current.request = request
