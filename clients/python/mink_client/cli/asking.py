@@ -35,11 +35,11 @@ def ask(question: str) -> None:
     Raises:
         Failure: The answer was no.
     """
-    sys.stderr.write(f"{clean(question)} [y/N] ")
-    sys.stderr.flush()
-    # asyncio's own handler would wait for the line to end.
+    # asyncio's own handler would wait for the line to end. Before the question: whoever sees that may answer at once.
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
+        sys.stderr.write(f"{clean(question)} [y/N] ")
+        sys.stderr.flush()
         # Ctrl-C may reach another thread of this process than the one that reads, which then would not wake: so it looks up.
         while not select.select([sys.stdin], [], [], _LOOK_UP)[0]:
             pass
