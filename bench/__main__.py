@@ -72,8 +72,8 @@ def main() -> int:
             rows = large.rows(results)
         else:
             run = Run(host, options, chosen.systems)
-            todo = [measure for measure in catalogue.measures(options) if measure.name.startswith(chosen.only)]
-            results, failures = run.measure(todo), run.failures
+            wanted = [measure for measure in catalogue.measures(options) if measure.name.startswith(chosen.only)]
+            results, failures = run.measure(wanted), run.failures
             rows = catalogue.rows(results)
     notes = [note.format(rounds=options.rounds, seconds=options.seconds, rate=options.rate) for note in NOTES]
     notes += [f"No figure for {what}: {why}" for what, why in failures.items()]

@@ -80,8 +80,8 @@ class App:
         metrics.EVENTS_APPENDED.most = settings.metric_event_types
 
         dsn = await self._dsn()
-        database = await self._open_database(dsn)
-        the_log = await self._open_log(database, security, place(dsn))
+        database, migrations = await self._open_database(dsn)
+        the_log = await self._open_log(database, migrations, security, place(dsn))
         await self._serve(the_log, security, Watch(database, settings.database_schema))
 
     async def _dsn(self) -> str:
@@ -96,8 +96,8 @@ class App:
         self.database = f"embedded Postgres in {data_dir}"
         return embedded.dsn
 
-    async def _open_database(self, dsn: str) -> Database:
-        """The database, with a schema that this server can work with."""
+    async def _open_database(self, dsn: str) -> tuple[Database, Migrations]:
+        """The database, with a schema that this server can work with, and the schema's migrations."""
         settings = self._settings
         database = Database(
             dsn,
@@ -112,9 +112,9 @@ class App:
             await migrations.up()
         else:
             await migrations.check()
-        return database
+        return database, migrations
 
-    async def _open_log(self, database: Database, security: Security, where: str) -> Log:
+    async def _open_log(self, database: Database, migrations: Migrations, security: Security, where: str) -> Log:
         """The log, with its writer and its tail at work."""
         settings = self._settings
         schema = settings.database_schema
@@ -152,7 +152,7 @@ class App:
             health=Health(
                 database,
                 schema,
-                Migrations(database, schema),
+                migrations,
                 head=lambda: tail.head,
                 where=where,
                 data_dir=self._data_dir,

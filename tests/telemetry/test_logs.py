@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import grpc
 import pytest
+from mink.v1 import errors_pb2
 from mink.v1 import event_store_pb2 as pb
 from mink_server.rpc.errors import to_failure, to_status
 from mink_server.telemetry.call import CURRENT, Call, Method
@@ -204,7 +205,7 @@ def test_an_append_of_a_session_gets_the_sessions_id(call: Call) -> None:
     with capture_logs() as logs:
         told = to_failure(ZeroDivisionError(HUSH), call)
     assert [line["request_id"] for line in logs] == ["order-7"]
-    assert b"order-7" in told.details[0].value
+    assert b"order-7" in errors_pb2.Failure.FromString(told).details[0].value
     assert call.reason == "", "the session itself goes on"
 
 

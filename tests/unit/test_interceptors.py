@@ -8,7 +8,7 @@ from typing import Any
 import grpc
 import pytest
 from google.rpc import error_details_pb2, status_pb2
-from mink.v1 import event_store_pb2
+from mink.v1 import errors_pb2, event_store_pb2
 from mink_server.core import errors
 from mink_server.core.limits import Capacity
 from mink_server.rpc import interceptors as package
@@ -240,7 +240,9 @@ def test_every_error_of_the_core_has_a_row() -> None:
             assert status.details[0].Unpack(info)
             assert (info.reason, info.domain) == (error.reason, "mink")
             assert len(status.details) == 2
-        assert status_pb2.Status.FromString(to_failure(error).SerializeToString()) == status
+        failure = errors_pb2.Failure.FromString(to_failure(error))
+        assert (failure.code, failure.message, list(failure.details)) == (status.code, status.message, list(status.details))
+        assert status_pb2.Status.FromString(failure.SerializeToString()) == status
 
 
 def test_a_message_is_never_too_long_for_a_header() -> None:

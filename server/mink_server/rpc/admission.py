@@ -50,8 +50,7 @@ class Admission:
         """
         if self.calls >= self._capacity.calls and not (operator and self.calls < self._capacity.calls + _RESERVE):
             raise refused("calls", f"{self._capacity.calls} calls")
-        if self._memory.full and not operator:
-            raise refused("memory", "the server's memory is full")
+        self._check_memory(operator=operator)
         self.calls += 1
 
     def leave(self, size: int = 0) -> None:
@@ -65,11 +64,14 @@ class Admission:
         Raises:
             OverloadedError: There is no room for them.
         """
-        if self._memory.full and not operator:
-            raise refused("memory", "the server's memory is full")
+        self._check_memory(operator=operator)
         if self.request_bytes + size > self._capacity.request_bytes and self.request_bytes:
             raise refused("request_bytes", f"{self._capacity.request_bytes} bytes of requests")
         self.request_bytes += size
+
+    def _check_memory(self, *, operator: bool) -> None:
+        if self._memory.full and not operator:
+            raise refused("memory", "the server's memory is full")
 
     def give_back(self, size: int) -> None:
         """A part of a call has ended whose request took `size` bytes."""

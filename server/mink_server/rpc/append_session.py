@@ -193,9 +193,9 @@ class AppendSession:
             self._in_flight[append] = message
             message.left += 1
         except MinkError as error:
-            if isinstance(error, PermissionDeniedError) and (call := CURRENT.get()) is not None:
-                audit.denied(call, error)
-            self._add(request_id, b"\x22", to_failure(error).SerializeToString())
+            if isinstance(error, PermissionDeniedError) and self._call is not None:
+                audit.denied(self._call, error)
+            self._add(request_id, b"\x22", to_failure(error, self._call))
 
     def _done(self, append: Append) -> None:
         self._settle(append)
@@ -213,7 +213,7 @@ class AppendSession:
             )
             self._add(append.request_id, b"\x12", answer)
         else:
-            self._add(append.request_id, b"\x22", to_failure(outcome, self._call).SerializeToString())  # type: ignore[arg-type]
+            self._add(append.request_id, b"\x22", to_failure(outcome, self._call))  # type: ignore[arg-type]
 
     def _done_several(self, append: Append) -> None:
         outcome = append.outcome

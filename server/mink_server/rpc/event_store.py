@@ -132,7 +132,7 @@ class EventStore:
             answered = True
             await self._waiting.send(context, b"".join((page.frames, number(b"\x10", page.position), end)), _WEIGHT)
         if not answered:
-            await context.write(number(b"\x10", asked) + end)
+            await self._waiting.send(context, number(b"\x10", asked) + end, _WEIGHT)
 
     async def SubscribeAll(self, request: pb.SubscribeAllRequest, context: Context) -> None:  # noqa: N802
         """See the proto."""

@@ -87,7 +87,7 @@ class Subscription:
             if chunks is None:
                 if caught_up:
                     caught_up = False
-                    metrics.FELL_BEHIND.inc()
+                    metrics.FELL_BEHIND.add(1)
                     await self._send(_FELL_BEHIND)
                 with metrics.SUBSCRIBERS.labels("catching_up").track_inprogress():
                     await self._catch_up()

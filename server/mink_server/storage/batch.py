@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
@@ -42,11 +42,16 @@ class Chunk:
         first: Position of the first event.
         frames: The events' bytes.
         keys: Stream and type of each event, for filters.
+        size: Bytes of all frames.
     """
 
     first: int
     frames: list[bytes]
     keys: list[tuple[str, str]]
+    size: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.size = sum(map(len, self.frames))
 
     @property
     def last(self) -> int:

@@ -147,10 +147,10 @@ class Migrations:
                 self._refuse_newer(status)
                 if direction == "up":
                     await connection.execute(statement("migrations_table", self._schema))
-                    todo = [m for m in status if m.applied_at is None][:steps]
+                    wanted = [m for m in status if m.applied_at is None][:steps]
                 else:
-                    todo = [m for m in reversed(status) if m.applied_at is not None][:steps]
-                for migration in todo:
+                    wanted = [m for m in reversed(status) if m.applied_at is not None][:steps]
+                for migration in wanted:
                     await connection.execute(_sql(migration, direction, self._schema))
                     if direction == "up":
                         insert = f"insert into {self._schema}.migrations (number, name) values ($1, $2)"  # noqa: S608
@@ -159,7 +159,7 @@ class Migrations:
                         await connection.execute(f"delete from {self._schema}.migrations where number = $1", migration.number)  # noqa: S608
                     log.info("migrated", direction=direction, number=migration.number, name=migration.name)
             now = {m.number: m for m in await self._status(connection)}
-            return [now[m.number] for m in todo]
+            return [now[m.number] for m in wanted]
         except DATABASE_ERRORS as error:
             if getattr(error, "sqlstate", None) == "42501":
                 raise SchemaError("the database user may not create the schema: grant it CREATE on the database") from error

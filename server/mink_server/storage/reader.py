@@ -92,7 +92,7 @@ class Reader:
                     scan = min(scan * 2, _LONGEST_SCAN)
                 if more():
                     ahead.start(fetch())
-                metrics.EVENTS_READ.inc(page.events)
+                metrics.EVENTS_READ.add(page.events)
                 yield page
                 page = await ahead.take()
         finally:
@@ -151,7 +151,7 @@ class Reader:
                 at = (row["lowest"] - 1 if backwards else row["highest"] + 1) if row["events"] else 0
                 if left > 0 and (at > row["floor"] if backwards else 0 < at <= version):
                     ahead.start(fetch(at, left, 0 if backwards else version, snapshot=False))
-                metrics.EVENTS_READ.inc(row["events"])
+                metrics.EVENTS_READ.add(row["events"])
                 yield StreamPage(row["frames"] or b"", row["events"], version, snapshot)
                 snapshot = None
                 row = await ahead.take()

@@ -48,7 +48,7 @@ class Tail:
         self._read = statement("read_tail", schema)
         self._reader = reader
         self._max_bytes = max_bytes
-        self._chunks: deque[tuple[Chunk, int]] = deque()
+        self._chunks: deque[Chunk] = deque()
         self._bytes = 0
         self._early: dict[int, Chunk] = {}
         self._wanted = 0
@@ -138,24 +138,23 @@ class Tail:
         """
         if position >= self.head:
             return ()
-        if not self._chunks or position + 1 < self._chunks[0][0].first:
-            metrics.TAIL_MISSES.inc()
+        if not self._chunks or position + 1 < self._chunks[0].first:
+            metrics.TAIL_MISSES.add(1)
             return None
-        metrics.TAIL_HITS.inc()
+        metrics.TAIL_HITS.add(1)
         chunks: list[Chunk] = []
-        if position + 1 >= self._chunks[-1][0].first:  # the usual case: what the last commit brought
+        if position + 1 >= self._chunks[-1].first:  # the usual case: what the last commit brought
             start = len(self._chunks) - 1
         else:
-            start = bisect.bisect_right(self._chunks, position + 1, key=lambda entry: entry[0].first) - 1
+            start = bisect.bisect_right(self._chunks, position + 1, key=lambda chunk: chunk.first) - 1
         size = 0
         for index in range(start, len(self._chunks)):
-            chunk, chunk_bytes = self._chunks[index]
+            chunk = self._chunks[index]
             if not chunks and chunk.first <= position:
                 skip = position + 1 - chunk.first
                 chunk = Chunk(position + 1, chunk.frames[skip:], chunk.keys[skip:])
-                chunk_bytes = sum(map(len, chunk.frames))
             chunks.append(chunk)
-            size += chunk_bytes
+            size += chunk.size
             if size >= max_bytes:
                 break
         return chunks
@@ -186,13 +185,12 @@ class Tail:
             self._changed = None
 
     def _add(self, chunk: Chunk) -> None:
-        size = sum(map(len, chunk.frames))
-        self._chunks.append((chunk, size))
-        self._bytes += size
+        self._chunks.append(chunk)
+        self._bytes += chunk.size
         self.head = chunk.last
         # A chunk costs some memory beside its frames, so the number of chunks is bounded, too.
         while self._bytes > self._max_bytes or len(self._chunks) > 100_000:
-            self._bytes -= self._chunks.popleft()[1]
+            self._bytes -= self._chunks.popleft().size
 
     async def _follow(self) -> None:
         """Reads what others have committed."""

@@ -243,7 +243,7 @@ class Writer:
         if chunk is not None:
             self._tail.committed(chunk, batch.sent_at)
             metrics.EVENTS_APPENDED.add_each(map(itemgetter(1), chunk.keys))
-            metrics.BYTES_APPENDED.add(sum(map(len, chunk.frames)))
+            metrics.BYTES_APPENDED.add(chunk.size)
         # What a lost answer told nobody of: its batch, sent again, consists of replays.
         self._tail.announce(answer["head"])
         _tell(taken, results)

@@ -25,8 +25,8 @@ GCCollector(registry=REGISTRY)
 
 BUILD: Final = Gauge("mink_build_info", "Always 1; the label says which version this is.", ["version"], registry=REGISTRY)
 BUILD.labels(VERSION).set(1)
-ERRORS: Final = Counter(
-    "mink_errors", "Calls, and appends in sessions, that were answered with an error, by its reason.", ["reason"], registry=REGISTRY
+ERRORS: Final = TotalBy(
+    "mink_errors", "Calls, and appends in sessions, that were answered with an error, by its reason.", "reason", REGISTRY
 )
 EVENTS_APPENDED: Final = TotalBy(
     "mink_events_appended", "Events committed by this server, by type; types beyond a number are other.", "type", REGISTRY, most=100
@@ -34,7 +34,7 @@ EVENTS_APPENDED: Final = TotalBy(
 BYTES_APPENDED: Final = Total(
     "mink_bytes_appended", "Bytes of events committed by this server, as they are sent to readers.", REGISTRY
 )
-EVENTS_READ: Final = Counter("mink_events_read", "Events read from the database for readers and subscribers.", registry=REGISTRY)
+EVENTS_READ: Final = Total("mink_events_read", "Events read from the database for readers and subscribers.", REGISTRY)
 APPENDS: Final = TotalBy(
     "mink_appends",
     "Appends, by outcome: appended, replayed, abandoned (the caller left before it was sent), or an error's reason.",
@@ -62,10 +62,10 @@ LAG: Final = Gauge(
     "Events of the log that the subscription which is farthest behind has yet to look at; 0 without subscriptions.",
     registry=REGISTRY,
 )
-FELL_BEHIND: Final = Counter("mink_subscribers_fell_behind", "Times a subscriber was too slow for the tail.", registry=REGISTRY)
+FELL_BEHIND: Final = Total("mink_subscribers_fell_behind", "Times a subscriber was too slow for the tail.", REGISTRY)
 TAIL_BYTES: Final = Gauge("mink_tail_bytes", "Bytes of events that the tail keeps in memory.", registry=REGISTRY)
-TAIL_HITS: Final = Counter("mink_tail_hits", "Times a subscriber found its next events in the tail.", registry=REGISTRY)
-TAIL_MISSES: Final = Counter("mink_tail_misses", "Times a subscriber had to read them from the database.", registry=REGISTRY)
+TAIL_HITS: Final = Total("mink_tail_hits", "Times a subscriber found its next events in the tail.", REGISTRY)
+TAIL_MISSES: Final = Total("mink_tail_misses", "Times a subscriber had to read them from the database.", REGISTRY)
 CALLS_IN_FLIGHT: Final = Gauge("mink_calls_in_flight", "Calls that are served.", registry=REGISTRY)
 REQUEST_BYTES_IN_FLIGHT: Final = Gauge("mink_request_bytes_in_flight", "Bytes of requests that are served.", registry=REGISTRY)
 RESPONSE_BYTES_IN_FLIGHT: Final = Gauge(

@@ -41,10 +41,10 @@ class Authentication:
         async def call(request: Any, context: Any) -> Any:
             current = CURRENT.get()
             assert current is not None
-            find, who = _proof(current, identities, role)
+            find, why_not = _proof(current, identities, role)
             identity = find()
             if identity is None:
-                raise UnauthenticatedError(who, role)
+                raise UnauthenticatedError(why_not(), role)
             current.identity = identity
             if open_longer:
                 CALLER.set(Caller(current, identities, find, role))
@@ -53,21 +53,23 @@ class Authentication:
         return call
 
 
-def _proof(call: Call, identities: Identities, role: Role) -> tuple[Callable[[], Identity | None], str]:
+def _proof(call: Call, identities: Identities, role: Role) -> tuple[Callable[[], Identity | None], Callable[[], str]]:
     """How to find out who calls, and what to say if nobody is found."""
-    authorization = call.metadata.get("authorization")
-    if authorization is not None:
-        if sum(key == "authorization" for key, _ in call.context.invocation_metadata() or ()) > 1:
+    authorizations = [value for key, value in call.context.invocation_metadata() or () if key == "authorization"]
+    if authorizations:
+        if len(authorizations) > 1:
             raise UnauthenticatedError("several authorizations are given: send one", role)
-        scheme, _, token = authorization.partition(" ")
+        scheme, _, token = authorizations[0].partition(" ")
         if scheme.lower() != "bearer":
             raise UnauthenticatedError("the authorization must be Bearer and a token", role)
         token = token.strip(" ")
-        return lambda: identities.by_token(token), f"the token {_id(token)}is not known, or counts no longer"
+        return lambda: identities.by_token(token), lambda: f"the token {_id(token)}is not known, or counts no longer"
     names = names_in(call.context.auth_context())
     if names:
-        shown = ", ".join(repr(name) for name in names[:_SHOWN])
-        return lambda: identities.by_certificate(names), f"nobody is known by the certificate of {shown}"
+        return (
+            lambda: identities.by_certificate(names),
+            lambda: f"nobody is known by the certificate of {', '.join(map(repr, names[:_SHOWN]))}",
+        )
     raise UnauthenticatedError("say who you are: send a token, as authorization: Bearer mink_…", role)
 
 
