@@ -98,6 +98,29 @@ class SnapshotNotFoundError(NotFoundError):
         super().__init__(stream, f"stream {shown(stream)!r} has no snapshot")
 
 
+class ProjectionNotFoundError(NotFoundError):
+    """No projection has this name."""
+
+    reason = "PROJECTION_NOT_FOUND"
+    kind = "projection"
+
+    def __init__(self, projection: str) -> None:
+        super().__init__(
+            projection, f"projection {shown(projection)!r} does not exist: no worker has ever run it, or it was deleted"
+        )
+
+
+class ProjectionInUseError(MinkError):
+    """What was asked for cannot be done as the projection is now. The message says why."""
+
+    reason = "PROJECTION_IN_USE"
+    kind = "projection"
+
+    def __init__(self, projection: str, why: str) -> None:
+        self.name = shown(projection)
+        super().__init__(f"projection {shown(projection)!r}: {why}")
+
+
 @dataclass(frozen=True, slots=True)
 class FieldViolation:
     """A field of a request that is wrong, by its path in the proto, and why."""

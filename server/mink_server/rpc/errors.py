@@ -48,7 +48,7 @@ def _retry_info(error: errors.RetryableError) -> Message:
     return cast("Message", detail)
 
 
-def _resource(error: errors.NotFoundError) -> Message:
+def _resource(error: errors.NotFoundError | errors.ProjectionInUseError) -> Message:
     detail: Message = error_details_pb2.ResourceInfo(resource_type=error.kind, resource_name=error.name)
     return detail
 
@@ -72,6 +72,8 @@ _TABLE: Final[dict[type[errors.MinkError], _Row]] = {
     errors.StreamNotFoundError: _Row(grpc.StatusCode.NOT_FOUND, _resource),
     errors.StreamDeletedError: _Row(grpc.StatusCode.NOT_FOUND, _resource),
     errors.SnapshotNotFoundError: _Row(grpc.StatusCode.NOT_FOUND, _resource),
+    errors.ProjectionNotFoundError: _Row(grpc.StatusCode.NOT_FOUND, _resource),
+    errors.ProjectionInUseError: _Row(grpc.StatusCode.FAILED_PRECONDITION, _resource),
     errors.InvalidRequestError: _Row(grpc.StatusCode.INVALID_ARGUMENT, _bad_request),
     errors.PositionAheadError: _Row(
         grpc.StatusCode.OUT_OF_RANGE, lambda e: errors_pb2.PositionAhead(position=e.position, head=e.head, log_id=e.log_id)
@@ -114,13 +116,15 @@ def to_proto(error: Exception, call: Call | None = None) -> status_pb2.Status:
         add(status, error_details_pb2.ErrorInfo(reason=reason, domain=DOMAIN, metadata=told))
     if row.detail is not None:
         add(status, row.detail(error))
-    metrics.ERRORS.labels(reason).inc()
+    metrics.ERRORS.add(reason)
     return status
 
 
-def to_failure(error: Exception, session: Call | None = None) -> errors_pb2.Failure:
-    """An error as the result of an append in a session; without `session`, in the current call."""
-    return errors_pb2.Failure.FromString(to_proto(error, session).SerializeToString())
+def to_failure(error: Exception, session: Call | None = None) -> bytes:
+    """An error as the result of an append in a session, as the bytes of a Failure; without `session`, in the current call."""
+    # A Failure has the fields of a google.rpc.Status, with the same numbers.
+    failure: bytes = to_proto(error, session).SerializeToString()
+    return failure
 
 
 def to_status(error: Exception) -> grpc.Status:

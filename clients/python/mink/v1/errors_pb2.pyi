@@ -102,6 +102,10 @@ class _ErrorReasonEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._En
     """The server failed in a way that it did not expect; its log says more. Status INTERNAL.
     Example: a bug.
     """
+    PROJECTION_IN_USE: _ErrorReason.ValueType  # 17
+    """What was asked for cannot be done as the projection is now. Status FAILED_PRECONDITION, detail google.rpc.ResourceInfo.
+    Example: DeleteProjection while workers are connected, or a rebuild side by side of code that cannot switch.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call failed. The name is the `reason` of the google.rpc.ErrorInfo."""
@@ -175,6 +179,10 @@ Example: appends arrive faster than Postgres commits them.
 INTERNAL: ErrorReason.ValueType  # 16
 """The server failed in a way that it did not expect; its log says more. Status INTERNAL.
 Example: a bug.
+"""
+PROJECTION_IN_USE: ErrorReason.ValueType  # 17
+"""What was asked for cannot be done as the projection is now. Status FAILED_PRECONDITION, detail google.rpc.ResourceInfo.
+Example: DeleteProjection while workers are connected, or a rebuild side by side of code that cannot switch.
 """
 global___ErrorReason = ErrorReason
 
