@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import itertools
 import json
 import uuid
@@ -13,7 +14,7 @@ from mink.v1.event_store_pb2 import ReadAllResponse, ReadStreamResponse
 from mink_server.core.errors import StreamDeletedError, StreamNotFoundError
 from mink_server.core.events import EventToAppend, StreamWrite
 from mink_server.core.expectations import ANY
-from mink_server.core.filters import EventFilter
+from mink_server.core.filters import EventFilter, Partition
 from mink_server.core.reading import Page, Snapshot
 from mink_server.storage.reader import PAGE_BYTES, PAGE_EVENTS
 
@@ -250,6 +251,31 @@ async def test_filters_choose_in_the_database_what_they_choose_in_memory(log: St
         assert [e.position for e in events_in(await read_log(log, after=9, upto=40, limit=3, where=where))] == [
             p for p in wanted if 9 < p <= 40
         ][:3]
+
+
+async def test_partitions_share_in_the_database_what_they_share_in_memory(log: StoredLog) -> None:
+    appended = []
+    for stream, kind in itertools.product(STREAMS, ("A", "B", "%")):
+        appended.append((stream, kind, await log.append(stream, event(kind))))
+    for where in (EventFilter(), *FILTERS):
+        found = []
+        for number in range(3):
+            part = dataclasses.replace(where, partition=Partition(number, 3))
+            wanted = [result.last_position for stream, kind, result in appended if part.matches(stream, kind)]
+            pages = await read_log(log, where=part)
+            assert [e.position for e in events_in(pages)] == wanted, part
+            assert pages[-1].position == len(appended)
+            found += wanted
+        assert sorted(found) == [result.last_position for stream, kind, result in appended if where.matches(stream, kind)]
+
+
+async def test_pages_of_a_partition_are_bounded(log: StoredLog) -> None:
+    name = next(name for name in map("Large-{}".format, itertools.count()) if Partition(1, 4).has(name))
+    await append_large(log, name, 9)
+    await log.append(name, *[event() for _ in range(PAGE_EVENTS + 1)])
+    pages = await read_log(log, where=EventFilter(partition=Partition(1, 4)))
+    assert [page.events for page in pages] == [4, 4, PAGE_EVENTS, 2]
+    assert [page.position for page in pages] == [4, 8, 8 + PAGE_EVENTS, 10 + PAGE_EVENTS]
 
 
 async def test_sparse_filters_cover_the_whole_log_step_by_step(log: StoredLog) -> None:

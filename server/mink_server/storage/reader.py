@@ -47,6 +47,7 @@ class Reader:
             for kind in ("", "_by_type", "_by_stream")
             for backwards in (False, True)
         }
+        self._log["_by_partition", False] = statement("read_log_by_partition_forwards", schema)  # only followers have partitions
         self._stream = {
             backwards: statement(f"read_stream_{'backwards' if backwards else 'forwards'}", schema) for backwards in (False, True)
         }
@@ -105,9 +106,13 @@ class Reader:
         else:
             end = max(at - scan - 1, end) if backwards else min(at + scan, end)
             types = list(where.types) or None
-            if where.chooses_streams:
+            streams = [list(where.streams), list(where.categories), list(where.stream_prefixes)]
+            if where.partition is not None:
+                kind = "_by_partition"
+                args += [types, *(streams if where.chooses_streams else [None] * 3), where.partition.number, where.partition.of]
+            elif where.chooses_streams:
                 kind = "_by_stream"
-                args += [types, list(where.streams), list(where.categories), list(where.stream_prefixes)]
+                args += [types, *streams]
             else:
                 kind = "_by_type" if types else ""
                 args += [types] if types else []
