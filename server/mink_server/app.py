@@ -17,10 +17,12 @@ from mink_server.rpc.drain import Drain
 from mink_server.rpc.server import GrpcServer
 from mink_server.security.security import Security
 from mink_server.storage.database import Database, OwnConnection
+from mink_server.storage.diagnosis_projections import projections_check
 from mink_server.storage.embedded import EmbeddedPostgres, default_data_dir
 from mink_server.storage.health import Health, place
 from mink_server.storage.listener import Listener
 from mink_server.storage.migrations import Migrations
+from mink_server.storage.projections import Projections
 from mink_server.storage.reader import Reader
 from mink_server.storage.snapshots import Snapshots
 from mink_server.storage.streams import Streams
@@ -53,8 +55,10 @@ class App:
         self.http_address = ""
         self.metrics_address = ""
         self.database = ""
+        self.embedded_url = ""
         self._data_dir: Path | None = None
         self.tracing: Tracing | None = None
+        self._grpc: GrpcServer | None = None
 
     async def start(self) -> None:
         """Starts everything; what was started is stopped again if something fails.
@@ -82,7 +86,7 @@ class App:
         dsn = await self._dsn()
         database, migrations = await self._open_database(dsn)
         the_log = await self._open_log(database, migrations, security, place(dsn))
-        await self._serve(the_log, security, Watch(database, settings.database_schema))
+        await self._serve(the_log, security, Watch(database, settings.database_schema, the_log.projections.control))
 
     async def _dsn(self) -> str:
         """Where the database is. Without DATABASE_URL, the embedded one is started."""
@@ -94,6 +98,7 @@ class App:
         self._running.push_async_callback(embedded.stop)
         await embedded.start()
         self.database = f"embedded Postgres in {data_dir}"
+        self.embedded_url = embedded.dsn
         return embedded.dsn
 
     async def _open_database(self, dsn: str) -> tuple[Database, Migrations]:
@@ -125,7 +130,7 @@ class App:
         connection = OwnConnection(database, "writer")
         self._running.push_async_callback(connection.close)
         server = uuid.uuid4().hex
-        listener = Listener(connection, schema, server, tail, reader)
+        listener = Listener(connection, schema, server, tail, reader, self._heard_of_projection)
         self._running.push_async_callback(listener.close)
         listener.start()
         writer = Writer(
@@ -143,6 +148,8 @@ class App:
         streams = Streams(database, schema, tail.forget)
         self._running.push_async_callback(streams.close)
         self._do("removals", streams.finish_removals())
+        projections = Projections(database, schema, lease=settings.projection_lease, server=server)
+        self._running.push_async_callback(projections.close)
         return Log(
             writes=writer if self.tracing is None else self.tracing.writes(writer),
             reads=reader,
@@ -156,21 +163,28 @@ class App:
                 head=lambda: tail.head,
                 where=where,
                 data_dir=self._data_dir,
-                more=[security.checks],
+                more=[projections_check(projections.control.list), security.checks],
             ),
+            projections=projections,
         )
+
+    def _heard_of_projection(self, projection: str) -> None:
+        if self._grpc is not None:
+            self._grpc.projection_changed(projection)
 
     async def _serve(self, the_log: Log, security: Security, watch: Watch) -> None:
         """Serves the log over gRPC, and over HTTP how it is."""
         settings = self._settings
         memory = Memory(settings.max_memory_bytes)
-        grpc = GrpcServer(
+        self._grpc = grpc = GrpcServer(
             the_log,
             Limits(settings.max_event_bytes, settings.max_request_bytes, settings.max_events_per_append),
             _capacity(settings),
             memory,
             self._drain,
             checkpoint_seconds=settings.checkpoint_seconds,
+            lease=settings.projection_lease,
+            drain_seconds=settings.drain_seconds,
             reflection_on=settings.reflection,
             channelz_on=settings.channelz,
             credentials=security.credentials,
@@ -178,7 +192,8 @@ class App:
             tracer=None if self.tracing is None else self.tracing.tracer,
             access_log=settings.access_log,
         )
-        http = HttpServer(health_app(watch.ping, self._drain), settings.http_listen)
+        health = health_app(watch.ping, self._drain, lambda: watch.faulted, faulted_not_ready=settings.faulted_not_ready)
+        http = HttpServer(health, settings.http_listen)
         prometheus = HttpServer(metrics_app(metrics.REGISTRY), settings.metrics_listen)
         for web in (http, prometheus):
             self._running.push_async_callback(web.stop)
@@ -190,6 +205,7 @@ class App:
         for name, work in (
             ("watch", watch.database(grpc.set_serving)),
             ("log-size", watch.size()),
+            ("projections-watch", watch.projections()),
             ("memory", memory.watch()),
             ("waiting", grpc.waiting.watch()),
         ):

@@ -164,7 +164,14 @@ class Settings(BaseSettings):
     checkpoint_seconds: float = _setting(
         3.0, "MINK_CHECKPOINT_SECONDS", "Seconds between the checkpoints of a subscription, at most.", gt=0, le=60
     )
+    projection_lease: float = _setting(
+        5.0, "MINK_PROJECTION_LEASE", "Seconds after which a worker that is not heard of loses its partitions.", ge=1, le=60
+    )
     drain_seconds: float = _setting(10.0, "MINK_DRAIN_SECONDS", "Seconds that calls in flight have after SIGTERM.", ge=0, le=600)
+
+    faulted_not_ready: bool = _setting(
+        False, "MINK_FAULTED_NOT_READY", "Let /health/ready answer 503 while a projection is faulted; it names it in either case."
+    )
 
     reflection: bool = _setting(True, "MINK_REFLECTION", "Serve gRPC reflection, which grpcurl needs.")
     channelz: bool = _setting(False, "MINK_CHANNELZ", "Serve channelz.")

@@ -9,12 +9,16 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from mink_server.core.errors import MinkError
+from mink_server.core.projections.model import State
+from mink_server.core.projections.state import state_of
 from mink_server.storage.log_size import log_size
 from mink_server.telemetry import metrics
+from mink_server.telemetry.projections import PROJECTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from mink_server.core.projections.port import Control
     from mink_server.storage.database import Database
 
 log = structlog.get_logger(__name__)
@@ -30,11 +34,19 @@ class Watch:
     Args:
         database: Where the log is.
         schema: The schema that it is in.
+        projections: Those that follow it.
     """
 
-    def __init__(self, database: Database, schema: str) -> None:
+    def __init__(self, database: Database, schema: str, projections: Control) -> None:
         self._database = database
         self._schema = schema
+        self._projections = projections
+        self._faulted: list[str] = []
+
+    @property
+    def faulted(self) -> list[str]:
+        """Names of the projections that were faulted when it last looked."""
+        return self._faulted
 
     async def ping(self) -> str | None:
         """Reaches for the database; answers with what is wrong, or None."""
@@ -66,3 +78,14 @@ class Watch:
             with suppress(MinkError):
                 metrics.LOG_SIZE.set(await log_size(self._database, self._schema))
             await asyncio.sleep(_SIZE_EVERY)
+
+    async def projections(self) -> None:
+        """Shows how projections are; says when one becomes faulted."""
+        while True:
+            with suppress(MinkError):
+                PROJECTIONS.observed = observed = await self._projections.list()
+                faulted = [each.row.name for each in observed if state_of(each.row, each.now) is State.FAULTED]
+                for name in sorted(set(faulted) - set(self._faulted)):
+                    log.error("a projection is faulted", projection=name)
+                self._faulted = faulted
+            await asyncio.sleep(_LOOK_EVERY)

@@ -181,7 +181,7 @@ CASES = [
         {'mink_projection_lag_seconds{job="mink",instance="a:9090",projection="Orders"}': "600x90"},
         {'mink_projection_lag_seconds{job="mink",instance="a:9090",projection="Orders"}': "200x90"},
         "The projection Orders is 10m 0s behind",
-        labels="job=mink instance=a:9090 projection=Orders",
+        labels="job=mink projection=Orders",
     ),
     Case(
         "MinkProjectionFaulted",
@@ -191,7 +191,24 @@ CASES = [
             'mink_projection_state{job="mink",instance="a:9090",projection="Orders",state="running"}': "1x90",
         },
         "The projection Orders has stopped at an event that it cannot handle",
-        labels="job=mink instance=a:9090 projection=Orders state=faulted",
+        labels="job=mink projection=Orders",
+    ),
+    Case(
+        "MinkProjectionStopped",
+        {'mink_projection_state{job="mink",instance="a:9090",projection="Orders",state="stopped"}': "1x90"},
+        {'mink_projection_state{job="mink",instance="a:9090",projection="Orders",state="stopped"}': "1x53 0 1x90"},
+        "No worker runs the projection Orders",
+        labels="job=mink projection=Orders",
+    ),
+    Case(
+        "MinkProjectionParked",
+        {
+            'mink_projection_parked_events{job="mink",instance="a:9090",projection="Orders"}': "3x90",
+            'mink_projection_parked_events{job="mink",instance="b:9090",projection="Orders"}': "3x90",
+        },
+        {'mink_projection_parked_events{job="mink",instance="a:9090",projection="Orders"}': "3x50 0x40"},
+        "The projection Orders has set 3 event(s) aside",
+        labels="job=mink projection=Orders",
     ),
     Case(
         "MinkDatabaseDown",

@@ -45,8 +45,6 @@ OTHERS = {
     "process_resident_memory_bytes": set[str](),
     "process_cpu_seconds_total": set[str](),
 }
-# These come with projections; the rules are ready for them.
-LATER = {"mink_projection_lag_seconds": set[str](), "mink_projection_state": {"state"}}
 
 
 def filled(expression: str) -> str:
@@ -90,7 +88,7 @@ def documented() -> dict[str, set[str]]:
 
 @pytest.mark.parametrize(("where", "expression"), QUERIES + ALERTS, ids=[where for where, _ in QUERIES + ALERTS])
 def test_a_query_asks_for_metrics_and_labels_that_are_documented(where: str, expression: str) -> None:
-    known = documented() | OTHERS | LATER
+    known = documented() | OTHERS
     for name, labels in asked(expression).items():
         assert name in known
         assert labels <= known[name] | {"job", "instance"}

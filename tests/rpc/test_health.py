@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tests.support.databases import Postgres
     from tests.support.servers import MinkProcess
 
-SERVICES = ("mink.v1.EventStore", "mink.v1.Snapshots", "mink.v1.Operations")
+SERVICES = ("mink.v1.EventStore", "mink.v1.Snapshots", "mink.v1.Projections", "mink.v1.Operations")
 SERVING, NOT_SERVING = health_pb2.HealthCheckResponse.SERVING, health_pb2.HealthCheckResponse.NOT_SERVING
 
 
@@ -65,8 +65,8 @@ async def test_http_health(server: MinkProcess) -> None:
     assert status == 200
     assert (found["status"], found["version"]) == ("healthy", VERSION)
     assert list(found) == ["status", "version", "checks"]
-    assert [check["component"] for check in found["checks"]] == ["database"]
-    assert found["checks"][0]["status"] == "healthy"
+    assert [check["component"] for check in found["checks"]] == ["database", "projections"]
+    assert [check["status"] for check in found["checks"]] == ["healthy", "healthy"]
     assert re.fullmatch(r"\d+\.\d{3}ms", found["checks"][0]["latency"])
     assert (await http(server.http_address, "/nothing"))[0] == 404
 
@@ -134,6 +134,7 @@ async def test_diagnose_and_statistics(client: Client) -> None:
         "connections",
         "vacuum",
         "size",
+        "projections",
     ]
     assert {check.outcome for check in answer.checks} <= {ops.Check.OK, ops.Check.WARNING}
     assert answer.server_version == VERSION

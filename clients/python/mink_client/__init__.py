@@ -16,6 +16,7 @@ from mink_client.errors import (
     Overloaded,
     PermissionDenied,
     PositionAhead,
+    ProjectionInUse,
     ProjectionNotFound,
     RequestTooLarge,
     ShuttingDown,
@@ -48,6 +49,8 @@ from mink_client.operations import (
     Verification,
     VerificationProgress,
 )
+from mink_client.projection_control import Projections
+from mink_client.projection_status import ParkedEvent, PauseResult, ProjectionState, RebuildMode, ReplayResult
 from mink_client.security import TLS
 from mink_client.snapshots import Snapshot, SnapshotSaved
 from mink_client.streams import Removed, StreamInfo
@@ -81,11 +84,18 @@ __all__ = [
     "NotFound",
     "Outcome",
     "Overloaded",
+    "ParkedEvent",
+    "PauseResult",
     "PermissionDenied",
     "PositionAhead",
+    "ProjectionInUse",
     "ProjectionNotFound",
+    "ProjectionState",
+    "Projections",
+    "RebuildMode",
     "RecordedEvent",
     "Removed",
+    "ReplayResult",
     "RequestTooLarge",
     "ShuttingDown",
     "Snapshot",

@@ -12,6 +12,7 @@ import grpc
 from mink.v1.event_store_pb2 import AppendSessionResponse
 from mink.v1.event_store_pb2_grpc import EventStoreStub
 from mink.v1.operations_pb2_grpc import OperationsStub
+from mink.v1.projections_pb2_grpc import ProjectionsStub
 from mink.v1.snapshots_pb2_grpc import SnapshotsStub
 
 from mink_client.credentials import Credentials
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from grpc.aio import StreamStreamCall
     from mink.v1.event_store_pb2_grpc import EventStoreAsyncStub
     from mink.v1.operations_pb2_grpc import OperationsAsyncStub
+    from mink.v1.projections_pb2_grpc import ProjectionsAsyncStub
     from mink.v1.snapshots_pb2_grpc import SnapshotsAsyncStub
     from opentelemetry.trace import Span
 
@@ -51,7 +53,7 @@ OPTIONS: Final[tuple[tuple[str, int | str], ...]] = (
 )
 
 
-_ENDLESS: Final = frozenset({"/mink.v1.EventStore/SubscribeAll"})
+_ENDLESS: Final = frozenset({"/mink.v1.EventStore/SubscribeAll", "/mink.v1.Projections/WatchProjections"})
 """Calls that last as long as the program: a span that never ends tells nothing."""
 _ASKING: Final = 2.0
 """Seconds for asking why there is no connection."""
@@ -73,6 +75,7 @@ class Connection:
         event_store: Appends, reads and subscriptions.
         snapshots: Snapshots.
         operations: What an operator asks.
+        projections: Projections: running and controlling them.
         append_session: Opens the call that all appends share. Its requests are bytes.
     """
 
@@ -90,6 +93,7 @@ class Connection:
         self.event_store = cast("EventStoreAsyncStub", EventStoreStub(channel))
         self.snapshots = cast("SnapshotsAsyncStub", SnapshotsStub(channel))
         self.operations = cast("OperationsAsyncStub", OperationsStub(channel))
+        self.projections = cast("ProjectionsAsyncStub", ProjectionsStub(channel))
         self.append_session: Callable[[], StreamStreamCall[bytes, AppendSessionResponse]] = calls.stream_stream(
             "/mink.v1.EventStore/AppendSession",
             request_serializer=None,
@@ -108,11 +112,23 @@ class Connection:
         credentials.look()
         if credentials.tls_version != self._tls_version and not self._closed:
             self._tls_version = credentials.tls_version
-            old, self._channel = self._channel, credentials.channel(self.target, OPTIONS)
-            task = asyncio.create_task(_retire(old), name="mink-old-channel")
-            self._retiring.add(task)
-            task.add_done_callback(self._retiring.discard)
+            self._replace()
         return self._channel
+
+    def abandon(self, channel: grpc.aio.Channel) -> None:
+        """Has calls that begin from now on go over a new channel, because the other end of this one does not answer any more.
+
+        Args:
+            channel: The channel; if it is not the present one, nothing happens.
+        """
+        if channel is self._channel and not self._closed:
+            self._replace()
+
+    def _replace(self) -> None:
+        old, self._channel = self._channel, self.credentials.channel(self.target, OPTIONS)
+        task = asyncio.create_task(_retire(old), name="mink-old-channel")
+        self._retiring.add(task)
+        task.add_done_callback(self._retiring.discard)
 
     async def connect(self, timeout: float) -> None:
         """Connects, unless it is connected, and does not wait for a server that is away.

@@ -17,6 +17,7 @@ from mink_client.errors import ClientClosed, MinkError
 from mink_client.events import AppendManyResult, AppendResult, Direction, JsonValue, NewEvent, RecordedEvent, StreamAppend, to_json
 from mink_client.expectation import Expected, write_expectation
 from mink_client.operations import Diagnosis, Statistics, Verification, VerificationProgress, diagnosis, statistics, verify
+from mink_client.projection_control import Projections
 from mink_client.reading import LogReading, StreamReading, event_filter
 from mink_client.retry import call, was_refused
 from mink_client.security import TLS, Name, TokenSource, choose_tls, choose_token
@@ -484,6 +485,13 @@ class Mink:
         # Not sent again when its outcome is unknown: the second answer would be that there is nothing to delete.
         answer = await call(connection, lambda left: attempt(request, timeout=left), self._seconds(timeout), may_retry=was_refused)
         return Removed(answer.removed, answer.version)
+
+    # Projections.
+
+    @property
+    def projections(self) -> Projections:
+        """The projections of the log: what an operator does with them."""
+        return Projections(self._open, self.timeout)
 
     # Operate.
 

@@ -144,6 +144,18 @@ class ProjectionNotFound(NotFound):
         return self.name
 
 
+class ProjectionInUse(MinkError):  # noqa: N818
+    """What was asked for cannot be done as the projection is now; the message says why.
+
+    Attributes:
+        projection: The projection's name.
+    """
+
+    def __init__(self, message: str, projection: str) -> None:
+        super().__init__("PROJECTION_IN_USE", message)
+        self.projection = projection
+
+
 class InvalidRequest(MinkError):  # noqa: N818
     """The request cannot be right, whatever the store holds.
 
@@ -330,6 +342,7 @@ _BY_REASON: Final[Mapping[str, Callable[[_Details], MinkError]]] = {
     "STREAM_DELETED": lambda d: StreamDeleted("STREAM_DELETED", d.message, d.resource.resource_name),
     "SNAPSHOT_NOT_FOUND": lambda d: SnapshotNotFound("SNAPSHOT_NOT_FOUND", d.message, d.resource.resource_name),
     "PROJECTION_NOT_FOUND": lambda d: ProjectionNotFound("PROJECTION_NOT_FOUND", d.message, d.resource.resource_name),
+    "PROJECTION_IN_USE": lambda d: ProjectionInUse(d.message, d.resource.resource_name),
     "INVALID_REQUEST": _invalid("INVALID_REQUEST"),
     "POSITION_AHEAD": lambda d: PositionAhead(d.message, d.ahead.position, d.ahead.head, d.ahead.log_id),
     "EVENT_TOO_LARGE": lambda d: EventTooLarge("EVENT_TOO_LARGE", d.message, d.size.size_bytes, d.size.limit_bytes),

@@ -122,6 +122,9 @@ def _announce(app: App, settings: Settings) -> None:
     _say(f"  gRPC     {app.grpc_address}")
     _say(f"  health   http://{app.http_address}/health/ready")
     _say(f"  metrics  http://{app.metrics_address}/metrics")
+    if app.embedded_url:
+        # It has no password: who may open the socket's folder may read the data files as well.
+        _say(f"  Postgres {app.embedded_url}")
     if app.tracing is not None:
         _say(f"  traces   {app.tracing.collector.url} ({app.tracing.collector.protocol})")
     for line in _who_can_reach(settings):

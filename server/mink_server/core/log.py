@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from mink_server.core.events import Append
     from mink_server.core.filters import EventFilter
+    from mink_server.core.projections.port import Projections
     from mink_server.core.reading import Head, Page, Removal, Snapshot, Statistics, StreamInfo, StreamPage
     from mink_server.core.verification import Progress, Verdict
 
@@ -145,3 +146,4 @@ class Log:
     streams: Streams
     snapshots: Snapshots
     health: Health
+    projections: Projections

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from mink.v1 import event_store_pb2, operations_pb2, snapshots_pb2
+from mink.v1 import event_store_pb2, operations_pb2, projections_pb2, snapshots_pb2
 
 from mink_server.rpc import reflection
 from mink_server.rpc.admission import Admission
@@ -16,6 +16,8 @@ from mink_server.rpc.interceptors import interceptors
 from mink_server.rpc.interceptors.limits import Limits as LimitsOfCalls
 from mink_server.rpc.operations import Operations
 from mink_server.rpc.options import server_options
+from mink_server.rpc.projections.service import Projections
+from mink_server.rpc.projections.supervisor import Supervisor
 from mink_server.rpc.snapshots import Snapshots
 from mink_server.rpc.waiting import Waiting
 
@@ -33,6 +35,7 @@ _SERVICES: Final = tuple(
     for file, name in (
         (event_store_pb2.DESCRIPTOR, "EventStore"),
         (snapshots_pb2.DESCRIPTOR, "Snapshots"),
+        (projections_pb2.DESCRIPTOR, "Projections"),
         (operations_pb2.DESCRIPTOR, "Operations"),
     )
 )
@@ -68,6 +71,8 @@ class GrpcServer:
         memory: The process's.
         drain: Begun when the server is about to stop.
         checkpoint_seconds: The longest silence of a subscription.
+        lease: How long a worker's lease lasts, in seconds.
+        drain_seconds: How long calls in flight have when the server stops.
         reflection_on: Whether clients may ask what there is.
         channelz_on: Whether channelz is served.
         credentials: For TLS; None: it is served without.
@@ -85,6 +90,8 @@ class GrpcServer:
         drain: Drain,
         *,
         checkpoint_seconds: float,
+        lease: float,
+        drain_seconds: float,
         reflection_on: bool,
         channelz_on: bool,
         credentials: grpc.ServerCredentials | None = None,
@@ -97,6 +104,7 @@ class GrpcServer:
         self._tail = log.tail
         admission = Admission(capacity, memory)
         self.waiting = Waiting(capacity, memory)
+        self._supervisor = Supervisor(log.projections.workers, lease)
         self._server = grpc.aio.server(
             options=server_options(bounds, capacity), maximum_concurrent_rpcs=capacity.calls + _OTHER_CALLS
         )
@@ -111,6 +119,16 @@ class GrpcServer:
                 age=capacity.connection_age,
             ),
             Snapshots(log, bounds),
+            Projections(
+                log,
+                self._supervisor,
+                drain,
+                admission,
+                self.waiting,
+                checkpoint_seconds=checkpoint_seconds,
+                age=capacity.connection_age,
+                patience=min(drain_seconds / 2, lease),
+            ),
             Operations(log, drain),
         )
         served: list[tuple[Any, object]] = list(zip(_SERVICES, implementations, strict=True))
@@ -146,8 +164,13 @@ class GrpcServer:
                 port = self._server.add_secure_port(address, self._credentials)
         except RuntimeError as error:
             raise OSError(f"cannot listen on {address}: it is in use, or not this machine's") from error
+        self._supervisor.start()
         await self._server.start()
         return f"{address.rpartition(':')[0]}:{port}"
+
+    def projection_changed(self, projection: str) -> None:
+        """Another server has changed something about a projection."""
+        self._supervisor.changed(projection)
 
     async def set_serving(self, serving: bool) -> None:
         """Says through grpc.health.v1 whether calls will be served."""
@@ -161,3 +184,4 @@ class GrpcServer:
         self._drain.begin()
         self._tail.wake()
         await self._server.stop(grace)
+        await self._supervisor.close()

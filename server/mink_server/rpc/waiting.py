@@ -126,11 +126,12 @@ class Waiting:
         """
         size = len(message)
         cost = size * weight
-        if refuse and self.response_bytes + cost > self._most and self.response_bytes:
-            raise refused("response_bytes", f"{self._most} bytes that clients have not taken")
+        if refuse:
+            self.reserve(cost)
+        else:
+            self.response_bytes += cost
         task = asyncio.current_task()
         assert task is not None
-        self.response_bytes += cost
         self._sending[task] = time.monotonic()
         try:
             await context.write(message)
@@ -138,14 +139,32 @@ class Waiting:
             if not self._was_cut(task):
                 raise
             self.response_bytes += size
-            context.add_done_callback(lambda _: self._taken(size))
+            context.add_done_callback(lambda _: self.give_back(size))
             raise OverloadedError("a message that was not taken in time") from None
         finally:
             del self._sending[task]
             self.response_bytes -= cost
 
-    def _taken(self, size: int) -> None:
-        self.response_bytes -= size
+    def reserve(self, cost: int) -> None:
+        """Counts memory for messages before they are sent; `give_back` must follow.
+
+        Raises:
+            OverloadedError: Too much waits for slow clients already.
+        """
+        if self.response_bytes + cost > self._most and self.response_bytes:
+            raise refused("response_bytes", f"{self._most} bytes that clients have not taken")
+        self.response_bytes += cost
+
+    def give_back(self, cost: int) -> None:
+        """What was reserved is in memory no longer."""
+        self.response_bytes -= cost
+
+    def cut(self, task: asyncio.Task[Any]) -> None:
+        """Cuts off a call while one of its messages is sent by a task, which gets an OverloadedError."""
+        if task in self._sending and task not in self._cut:
+            self._cut.add(task)
+            task.cancel()
+            metrics.CUT_OFF.labels("sending").inc()
 
     def _was_cut(self, task: asyncio.Task[Any]) -> bool:
         """Whether a cancellation was ours. If the client has left as well, it goes on."""

@@ -10,9 +10,11 @@ import structlog
 
 from mink_server.storage.database import Backoff
 from mink_server.storage.errors import translate
-from mink_server.storage.statements import channel
+from mink_server.storage.statements import channel, projections_channel
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import asyncpg
 
     from mink_server.storage.database import OwnConnection
@@ -35,14 +37,26 @@ class Listener:
         server: This server's id; notifications that carry it are its own.
         tail: Whom to tell.
         reader: Who reads the head.
+        heard: Told the name of a projection that another server has changed. Behind a proxy that pools transactions, nothing is
+            heard.
     """
 
-    def __init__(self, connection: OwnConnection, schema: str, server: str, tail: Tail, reader: Reader) -> None:
+    def __init__(
+        self,
+        connection: OwnConnection,
+        schema: str,
+        server: str,
+        tail: Tail,
+        reader: Reader,
+        heard: Callable[[str], None] | None = None,
+    ) -> None:
         self._connection = connection
         self._channel = channel(schema)
+        self._projections_channel = projections_channel(schema)
         self._server = server
         self._tail = tail
         self._reader = reader
+        self._heard_of_projection = heard
         self._task: asyncio.Task[None] | None = None
         self._lost = asyncio.Event()
         connection.prepare = self._prepare
@@ -60,6 +74,8 @@ class Listener:
     async def _prepare(self, connection: asyncpg.Connection[Any]) -> None:
         """Listens on a new connection."""
         await connection.add_listener(self._channel, self._heard)
+        if self._heard_of_projection is not None:
+            await connection.add_listener(self._projections_channel, self._heard_projection)
         connection.add_termination_listener(lambda _: self._lost.set())
 
     async def _run(self) -> None:
@@ -85,3 +101,8 @@ class Listener:
         head, _, server = payload.partition(" ")
         if server != self._server:
             self._tail.announce(int(head))
+
+    def _heard_projection(self, _connection: Any, _pid: int, _channel: str, payload: Any) -> None:
+        server, _, projection = payload.partition(" ")
+        if server != self._server and self._heard_of_projection is not None:
+            self._heard_of_projection(projection)

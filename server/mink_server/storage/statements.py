@@ -11,6 +11,11 @@ def channel(schema: str) -> str:
     return f"mink_{schema}"
 
 
+def projections_channel(schema: str) -> str:
+    """The NOTIFY channel of the projections in a schema. The dot keeps it apart from any log's; at most 63 bytes."""
+    return f"projections.{schema}"
+
+
 @lru_cache
 def text(name: str) -> str:
     """What stands in `sql/<name>.sql`."""
@@ -24,4 +29,7 @@ def statement(name: str, schema: str) -> str:
 
 def fill(sql: str, schema: str) -> str:
     """SQL text with the names put in."""
-    return sql.replace("{schema}", schema).replace("{channel}", channel(schema))
+    names = {"{schema}": schema, "{channel}": channel(schema), "{projections}": projections_channel(schema)}
+    for placeholder, name in names.items():
+        sql = sql.replace(placeholder, name)
+    return sql

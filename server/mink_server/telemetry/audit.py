@@ -23,18 +23,19 @@ _LONGEST: Final = 500
 _log: Any = structlog.wrap_logger(None, wrapper_class=structlog.make_filtering_bound_logger(0))
 
 
-def done(call: Call, stream: str, outcome: str) -> None:
+def done(call: Call, stream: str, outcome: str, *, projection: str = "") -> None:
     """Says that somebody managed something.
 
     Args:
         call: The call.
         stream: The stream that it was about; empty: none, or all.
         outcome: OK, or the reason of the error.
+        projection: The projection that it was about; empty: none.
     """
-    _write(call, call.identity.name, stream, outcome)
+    _write(call, call.identity.name, stream, outcome, **_named(projection))
 
 
-def denied(call: Call, error: AccessError, stream: str = "", *, managing: bool = False) -> None:
+def denied(call: Call, error: AccessError, stream: str = "", *, managing: bool = False, projection: str = "") -> None:
     """Says that somebody was denied something, unless they have too many such lines.
 
     Args:
@@ -42,13 +43,18 @@ def denied(call: Call, error: AccessError, stream: str = "", *, managing: bool =
         error: Why.
         stream: The stream that it was about, if the error does not say.
         managing: Whether the call takes the role manage or admin.
+        projection: The projection that it was about; empty: none.
     """
     known = not (isinstance(error, UnauthenticatedError) and call.identity is ANYBODY)
     # Without its port: a connection for each call makes nobody another caller.
     who = call.identity.name if known else call.peer.rpartition(":")[0]
     if _bounds.passes(error.reason, who, known=known, managing=managing):
         identity = call.identity.name if known else "unknown"
-        _write(call, identity, error.stream or stream, error.reason, why=str(error)[:_LONGEST])
+        _write(call, identity, error.stream or stream, error.reason, why=str(error)[:_LONGEST], **_named(projection))
+
+
+def _named(projection: str) -> dict[str, str]:
+    return {"projection": projection[:_LONGEST]} if projection else {}
 
 
 def _write(call: Call, identity: str, stream: str, outcome: str, **more: str) -> None:

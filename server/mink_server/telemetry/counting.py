@@ -79,6 +79,10 @@ class TotalBy(Collector):
             else:
                 counts[self._new(value)] += 1
 
+    def forget(self, value: str) -> None:
+        """Shows one value no more."""
+        self._counts.pop(value, None)
+
     def _new(self, value: str) -> str:
         if value != OTHER and self.most is not None and len(self._counts) - (OTHER in self._counts) >= self.most:
             value = OTHER
@@ -144,3 +148,40 @@ class Spread(Distribution, Collector):
         """See Collector."""
         buckets, total = self.shown()
         return [HistogramMetricFamily(self._name, self._documentation, buckets=buckets, sum_value=total)]
+
+
+class SpreadBy(Collector):
+    """A histogram by a label.
+
+    Args:
+        name: Its name.
+        documentation: What it shows.
+        label: The label's name.
+        bounds: The upper bounds of its buckets, rising, without infinity.
+        registry: Where it is shown.
+    """
+
+    def __init__(self, name: str, documentation: str, label: str, bounds: Sequence[float], registry: CollectorRegistry) -> None:
+        self._name = name
+        self._documentation = documentation
+        self._label = label
+        self._bounds = bounds
+        self._of: dict[str, Distribution] = {}
+        registry.register(self)
+
+    def observe(self, value: str, seen: float) -> None:
+        """Takes what was seen of one value of the label."""
+        if value not in self._of:
+            self._of[value] = Distribution(self._bounds)
+        self._of[value].observe(seen)
+
+    def forget(self, value: str) -> None:
+        """Shows one value no more."""
+        self._of.pop(value, None)
+
+    def collect(self) -> Iterable[Metric]:
+        """See Collector."""
+        family = HistogramMetricFamily(self._name, self._documentation, labels=[self._label])
+        for value, distribution in self._of.items():
+            family.add_metric([value], *distribution.shown())
+        return [family]

@@ -11,7 +11,7 @@ from prometheus_client.gc_collector import GCCollector
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
-from mink_server.telemetry.counting import Spread, Total, TotalBy
+from mink_server.telemetry.counting import Spread, SpreadBy, Total, TotalBy
 from mink_server.version import VERSION
 
 if TYPE_CHECKING:
@@ -66,6 +66,22 @@ FELL_BEHIND: Final = Total("mink_subscribers_fell_behind", "Times a subscriber w
 TAIL_BYTES: Final = Gauge("mink_tail_bytes", "Bytes of events that the tail keeps in memory.", registry=REGISTRY)
 TAIL_HITS: Final = Total("mink_tail_hits", "Times a subscriber found its next events in the tail.", REGISTRY)
 TAIL_MISSES: Final = Total("mink_tail_misses", "Times a subscriber had to read them from the database.", REGISTRY)
+PROJECTION_EVENTS: Final = TotalBy(
+    "mink_projection_events", "Events that workers connected to this server have handled, by projection.", "projection", REGISTRY
+)
+PROJECTION_ERRORS: Final = TotalBy(
+    "mink_projection_errors",
+    "Times that a handler of a worker connected to this server has failed, tries that were repeated included, by projection.",
+    "projection",
+    REGISTRY,
+)
+PROJECTION_SECONDS: Final = SpreadBy(
+    "mink_projection_duration_seconds",
+    "Time that workers connected to this server took for the events of one answer, by projection.",
+    "projection",
+    (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60),
+    REGISTRY,
+)
 CALLS_IN_FLIGHT: Final = Gauge("mink_calls_in_flight", "Calls that are served.", registry=REGISTRY)
 REQUEST_BYTES_IN_FLIGHT: Final = Gauge("mink_request_bytes_in_flight", "Bytes of requests that are served.", registry=REGISTRY)
 RESPONSE_BYTES_IN_FLIGHT: Final = Gauge(

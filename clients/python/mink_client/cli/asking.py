@@ -12,12 +12,13 @@ from mink_client.cli.text import clean
 _LOOK_UP: Final = 0.2
 
 
-def may_ask(session: Session, *, yes: bool) -> bool:
+def may_ask(session: Session, *, yes: bool, what: str = "removes data for good") -> bool:
     """Whether to ask. To be called before anything else is done.
 
     Args:
         session: The run.
         yes: Whether `--yes` was said.
+        what: What the command does.
 
     Raises:
         Failure: Nobody can be asked, and `--yes` was not said.
@@ -25,12 +26,16 @@ def may_ask(session: Session, *, yes: bool) -> bool:
     if yes:
         return False
     if session.non_interactive or not (sys.stdin.isatty() and sys.stderr.isatty()):
-        raise wrong_call("this removes data for good, and there is nobody to ask: pass --yes")
+        raise wrong_call(f"this {what}, and there is nobody to ask: pass --yes")
     return True
 
 
-def ask(question: str) -> None:
+def ask(question: str, *, otherwise: str = "nothing was removed") -> None:
     """Asks on the terminal; goes on only after a yes.
+
+    Args:
+        question: What to ask.
+        otherwise: What to say after a no.
 
     Raises:
         Failure: The answer was no.
@@ -50,4 +55,4 @@ def ask(question: str) -> None:
     finally:
         signal.signal(signal.SIGINT, before)
     if answer.strip().lower() not in {"y", "yes"}:
-        raise Failure("nothing was removed")
+        raise Failure(otherwise)

@@ -33,6 +33,7 @@ Limit = Annotated[int, typer.Option("--limit", "-n", min=0, metavar="N", help="A
 Backwards = Annotated[bool, typer.Option("--backwards", help="Newest first.")]
 
 Stream = Annotated[str, typer.Argument(metavar="STREAM", help="The stream's name.", show_default=False)]
+Projection = Annotated[str, typer.Argument(metavar="PROJECTION", help="The projection's name.", show_default=False)]
 
 Streams = Annotated[list[str] | None, typer.Option("--stream", metavar="STREAM", help="Only this stream; repeatable.")]
 Prefixes = Annotated[list[str] | None, typer.Option("--prefix", metavar="TEXT", help="Only streams that begin so; repeatable.")]

@@ -43,6 +43,23 @@ class Session:
         """Whether results are for a program."""
         return self.output is Format.JSON
 
+    def client(self) -> Mink:
+        """A client of the server that is not entered yet.
+
+        Raises:
+            Failure: The address, the timeout, a certificate or the token cannot be right.
+        """
+        try:
+            checked_address(self.server, "--server (MINK_SERVER)")
+            tls = choose_tls(self.tls, ca_file=self.ca_file, cert_file=self.client_cert_file, key_file=self.client_key_file)
+            return Mink(self.server, timeout=self.timeout, tls=tls or False, token_file=self.token_file)
+        except CredentialsError as error:
+            raise wrong_credentials(error) from None
+        except AddressError as error:
+            raise wrong_call(str(error)) from None
+        except ValueError as error:
+            raise wrong_call(f"--{error}") from None
+
     @asynccontextmanager
     async def connect(self) -> AsyncIterator[Mink]:
         """A client of the server.
@@ -51,17 +68,7 @@ class Session:
             Failure: The address, the timeout, a certificate or the token cannot be right.
             Unavailable: No server is there: the client would wait for it to come back, and a person wants to know now.
         """
-        try:
-            checked_address(self.server, "--server (MINK_SERVER)")
-            tls = choose_tls(self.tls, ca_file=self.ca_file, cert_file=self.client_cert_file, key_file=self.client_key_file)
-            mink = Mink(self.server, timeout=self.timeout, tls=tls or False, token_file=self.token_file)
-        except CredentialsError as error:
-            raise wrong_credentials(error) from None
-        except AddressError as error:
-            raise wrong_call(str(error)) from None
-        except ValueError as error:
-            raise wrong_call(f"--{error}") from None
-        async with mink:
+        async with self.client() as mink:
             try:
                 await mink.connect()
             except Unavailable as error:

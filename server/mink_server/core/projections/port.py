@@ -102,5 +102,10 @@ class Control(Protocol):
 class Projections(Protocol):
     """The projections of one log."""
 
-    workers: Workers
-    control: Control
+    @property
+    def workers(self) -> Workers:
+        """What workers do."""
+
+    @property
+    def control(self) -> Control:
+        """What operators do."""

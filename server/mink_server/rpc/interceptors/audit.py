@@ -63,11 +63,11 @@ class Audit:
             finally:
                 current = CURRENT.get()
                 if current is not None:
-                    stream = _stream(parse, current.request)
+                    stream, projection = _about(parse, current.request)
                     if refusal is None:
-                        audit.done(current, stream, outcome)
+                        audit.done(current, stream, outcome, projection=projection)
                     else:
-                        audit.denied(current, refusal, stream, managing=True)
+                        audit.denied(current, refusal, stream, managing=True, projection=projection)
 
         return call
 
@@ -85,9 +85,13 @@ def _denials(behaviour: Behaviour) -> Behaviour:
     return call
 
 
-def _stream(parse: Any, request: bytes) -> str:
-    """The stream that a request is about. Such requests are small and few: decoding one twice costs less than handing it out."""
+def _about(parse: Any, request: bytes) -> tuple[str, str]:
+    """The stream and the projection that a request is about; empty: none.
+
+    Such requests are small and few: decoding one twice costs less than handing it out.
+    """
     try:
-        return str(getattr(parse(request), "stream", ""))
+        message = parse(request)
     except DecodeError:
-        return ""
+        return "", ""
+    return str(getattr(message, "stream", "")), str(getattr(message, "projection", ""))

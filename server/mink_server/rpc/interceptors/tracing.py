@@ -37,7 +37,7 @@ _ERRORS: Final = (
     grpc.StatusCode.DATA_LOSS,
 )
 # Calls without an end of their own. Nothing is put below their spans: a trace must not grow for as long as somebody follows.
-_LONG: Final = ("AppendSession", "SubscribeAll")
+_LONG: Final = ("AppendSession", "SubscribeAll", "Run", "WatchProjections")
 # Of a request that is larger than this, the stream is not looked up: it would have to be decoded once more.
 _LARGE: Final = 64 * 1024
 _LONGEST_NAME: Final = 500

@@ -2,7 +2,20 @@
 
 import typer
 
-from mink_client.cli.commands import append, diagnose, events, export, removal, snapshot, stream, tail, verify, version
+from mink_client.cli.commands import (
+    append,
+    diagnose,
+    events,
+    export,
+    projection,
+    removal,
+    snapshot,
+    stream,
+    tail,
+    verify,
+    version,
+    worker,
+)
 
 __all__ = ["register", "version"]
 
@@ -17,6 +30,10 @@ def register(app: typer.Typer) -> None:
     export.register(streams)
     removal.register(streams)
     snapshot.register(_group(app, "snapshot", "Look at snapshots, delete them."))
+    projection.register(
+        _group(app, "projection", "Look at projections, pause, rebuild and restart them, mind what they set aside.")
+    )
+    worker.register(_group(app, "worker", "Run projections on this machine."))
     diagnose.register(app)
     verify.register(app)
     version.register(app)

@@ -16,7 +16,7 @@ create table {schema}.projection_builds (
     build bigint not null,
     revision int not null,
     partitions int not null,
-    filter bytea,                                 -- a mink.v1.EventFilter; null: all events
+    filter jsonb,                                 -- streams, stream_prefixes, categories, types: those that are given; null: all events
     start_after bigint not null,
     phase text not null default 'following',      -- clearing, following, overtaking, switching
     target bigint,                                -- the position at which a rebuild is done; null: none is under way
@@ -57,6 +57,9 @@ create table {schema}.projection_workers (
     worker text not null,                         -- an id, given by the server that it is connected to
     worker_name text not null,
     revision int not null,
+    partitions int not null,                      -- what its code says: for a build that is made of this revision
+    filter jsonb,
+    on_new_revision text not null,                -- in_place, side_by_side
     max_partitions int not null,
     leaving boolean not null default false,
     can_clear boolean not null,
@@ -81,3 +84,5 @@ create table {schema}.projection_parked (
     primary key (name, build, position),
     foreign key (name, build) references {schema}.projection_builds on delete cascade
 );
+-- What every round looks for, and hardly ever finds.
+create index projection_parked_replaying on {schema}.projection_parked (name, build, partition, position) where replaying;

@@ -1,0 +1,1 @@
+"""Where read models are: Postgres, SQLite, or somewhere that Mink knows nothing of."""

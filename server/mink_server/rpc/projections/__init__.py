@@ -1,0 +1,1 @@
+"""The Projections service: workers run under it, operators control it."""
