@@ -3,130 +3,31 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import re
 import subprocess
-import sys
-import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import pytest
 from mink_client import ANY, Mink, NewEvent, PositionAhead
 
 from tests.reliability.load import Workload, read_log, report
 from tests.support.cluster import Cluster, Instance, kill_in
-from tests.support.servers import MinkProcess
+from tests.support.operations import BLOCKS, PAGE, Operator
+from tests.support.pages import typed_in
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from tests.support.databases import Postgres
-
-PAGE = Path(__file__).parents[2] / "docs" / "operations.md"
-# Seconds that a block of commands may take.
-PATIENCE = 60
+    from tests.support.servers import MinkProcess
 
 there = asyncio.to_thread
 
 
-class Block(NamedTuple):
-    """Commands as the page prints them."""
-
-    as_postgres: bool
-    text: str
-
-
-BLOCKS = {
-    name: Block(bool(who), text)
-    for name, who, text in re.findall(r"<!-- run: ([\w-]+)(, as postgres)? -->\n```sh\n(.*?)```", PAGE.read_text(), re.DOTALL)
-}
-
-
-class Operator:
-    """Somebody who has the page in front of them.
-
-    Args:
-        programs: Where those of Postgres are.
-        cluster: Who the user of Postgres is; None: such commands are not typed.
-        variables: The page's variables.
-    """
-
-    def __init__(self, programs: Path, cluster: Cluster | None = None, **variables: object) -> None:
-        self._cluster = cluster
-        venv = Path(sys.executable).parent
-        self.variables = {"PATH": f"{programs}:{venv}:{os.environ['PATH']}", "HOME": os.environ.get("HOME", "/")}
-        self.variables |= {name: str(value) for name, value in variables.items()}
-
-    async def run(self, name: str, *, put: tuple[str, str] = ("", "")) -> str:
-        """Types a block; answers with what it printed.
-
-        Args:
-            name: The block's.
-            put: Something that the page prints, and what the operator types in its place.
-        """
-        return await there(self._run, name, put)
-
-    def _run(self, name: str, put: tuple[str, str]) -> str:
-        block = BLOCKS[name]
-        assert put[0] in block.text
-        command = ["/bin/sh", "-eu", "-c", block.text.replace(*put) if put[0] else block.text]
-        if block.as_postgres:
-            assert self._cluster is not None
-            command = self._cluster.command(*command)
-        # A file takes the output: a Postgres that is started keeps a pipe open for as long as it runs.
-        with tempfile.TemporaryFile("w+") as output:
-            done = subprocess.run(
-                command,
-                env=self.variables,
-                cwd="/",
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                timeout=PATIENCE,
-                check=False,
-            )
-            output.seek(0)
-            printed = output.read()
-        assert done.returncode == 0, f"{name}:\n{printed}"
-        return printed
-
-
-@pytest.fixture
-def serve() -> Iterator[Callable[..., MinkProcess]]:
-    """Starts servers: `serve(DATABASE_URL="…")`."""
-    started: list[MinkProcess] = []
-
-    def start(**env: str) -> MinkProcess:
-        started.append(MinkProcess(**env))
-        return started[-1].start()
-
-    yield start
-    for server in started:
-        server.stop()
-
-
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    """A folder that also the account of an embedded Postgres can reach."""
-    with tempfile.TemporaryDirectory(prefix="mink-test-") as made:
-        Path(made).chmod(0o755)
-        yield Path(made)
-
-
-@pytest.fixture
-def empty_database(postgres: Postgres) -> Iterator[str]:
-    """An empty database beside the shared one: its URL."""
-    name = f"{postgres.new_schema()}_database"
-    postgres.execute(f"create database {name}")
-    yield postgres.dsn.replace("/mink?", f"/{name}?")
-    postgres.execute(f"drop database {name} with (force)")
-
-
 def test_each_block_of_commands_on_the_page_is_typed_by_a_test() -> None:
     assert PAGE.read_text().count("```sh\n") == len(BLOCKS)
-    typed = set(re.findall(r"\.run\(\s*\"([\w-]+)\"", Path(__file__).read_text()))
-    assert set(BLOCKS) == typed
+    assert set(BLOCKS) == typed_in(__file__) | typed_in(Path(__file__).with_name("test_read_model.py"))
 
 
 def test_the_page_explains_each_variable_that_it_uses() -> None:
