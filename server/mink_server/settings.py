@@ -265,4 +265,6 @@ _CLIENTS = {
 
 # Variables that begin with MINK_ and are not settings of the server: what clients read, and what Kubernetes puts into every
 # container beside a Service that is named mink.
-_OTHERS = re.compile(r"MINK_((SERVER|TOKEN|TOKEN_FILE|TLS|CA_FILE|CLIENT_CERT_FILE|CLIENT_KEY_FILE)$|SERVICE_|PORT)")
+_OTHERS = re.compile(
+    r"MINK_((SERVER|TOKEN|TOKEN_FILE|TLS|CA_FILE|CLIENT_CERT_FILE|CLIENT_KEY_FILE|WORKER_HTTP_LISTEN)$|SERVICE_|PORT)"
+)

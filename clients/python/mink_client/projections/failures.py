@@ -68,7 +68,7 @@ class Fault(Exception):  # noqa: N818 - what the partition is afterwards
     Attributes:
         poison: What went wrong.
         restart_after: Seconds after which to try again without being asked; None: when an operator restarts it.
-        applied: What was handled before, for a target that keeps no checkpoint; None: nothing, or the target knows.
+        applied: What was handled before; None: nothing.
     """
 
     def __init__(self, poison: Poison, restart_after: float | None, applied: Applied | None = None) -> None:
@@ -106,7 +106,7 @@ def fault(definition: Definition, lease: Lease, poison: Poison, *, passing: bool
         lease: The lease.
         poison: What went wrong.
         passing: Whether it was no event's fault, and may pass.
-        applied: What was handled before, for a target that keeps no checkpoint.
+        applied: What was handled before; None: nothing.
     """
     return Fault(poison, definition.faults.restart_after((lease.build, lease.partition), passing=passing), applied)
 

@@ -118,7 +118,7 @@ class Singly:
 
     def _passed(self, events: Sequence[RecordedEvent]) -> None:
         """Events are handled for good."""
-        if events and not self._target.transactional:
+        if events:
             before = 0 if self._done is None else self._done.events
             self._done = Applied(events[-1].position, before + len(events), self.errors, self.skipped)
 
@@ -231,12 +231,10 @@ class Singly:
         return True
 
     async def _park_all(self, poisons: Sequence[Poison]) -> None:
-        async with asyncio.TaskGroup() as group:
-            for poison in poisons:
-                group.create_task(self._park_one(poison))
-
-    async def _park_one(self, poison: Poison) -> None:
-        await self._park(poison)
+        found = await asyncio.gather(*(self._park(poison) for poison in poisons), return_exceptions=True)
+        for error in found:
+            if error is not None:
+                raise error
 
     async def _trouble(self, error: Exception, piece: _Piece) -> None:
         """The transaction failed, by no handler's fault; or at its end, as constraints do that are checked late."""

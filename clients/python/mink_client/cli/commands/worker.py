@@ -31,9 +31,7 @@ _STUCK_AT_ONCE: Final = 5.0
 
 _Projections = Annotated[
     list[str],
-    typer.Argument(
-        metavar="MODULE[:NAME]...", help="The projections: package.module:Name, or a module that is one.", show_default=False
-    ),
+    typer.Argument(metavar="PROJECTION", help="The projections: package.module:Name, or a module that is one.", show_default=False),
 ]
 _MaxPartitions = Annotated[
     int, typer.Option("--max-partitions", min=0, max=256, metavar="N", help="Take so many partitions of each at most; 0: all.")

@@ -125,7 +125,7 @@ class Postgres:
 
     async def claim(self, lease: Lease, log_id: str, hooks: Hooks) -> Checkpoint | None:
         """See `Target`."""
-        async with self._one() as connection:
+        async with self._one(lease) as connection:
             async with transaction_on(connection):
                 await self._prepare(connection, _LOCKS)
                 await self._tables.make(connection)
@@ -139,7 +139,7 @@ class Postgres:
     @asynccontextmanager
     async def transaction(self, lease: Lease) -> AsyncIterator[PostgresTransaction]:
         """See `Target`."""
-        async with self._connections.one() as connection, transaction_on(connection):
+        async with self._connections.one(self._data_schema(lease) or "") as connection, transaction_on(connection):
             with lost_connections(connection):
                 position = await self._tables.lock(connection, lease, self._search_path(lease))
             transaction = PostgresTransaction(connection, self._tables, lease, position)
@@ -149,12 +149,12 @@ class Postgres:
 
     async def move(self, lease: Lease, position: int) -> None:
         """See `Target`."""
-        async with self._one() as connection:
+        async with self._one(lease) as connection:
             await self._tables.move(connection, lease, position)
 
     async def clear(self, lease: Lease, log_id: str, hooks: Hooks) -> None:
         """See `Target`."""
-        async with self._one() as connection, transaction_on(connection):
+        async with self._one(lease) as connection, transaction_on(connection):
             await self._prepare(connection, _LOCKS)
             await self._tables.make(connection)
             await self._against_holders(connection, lease, lambda: self._tables.clear(connection, lease, log_id))
@@ -193,7 +193,7 @@ class Postgres:
                 return
 
     async def _switch(self, lease: Lease, hooks: Hooks) -> None:
-        async with self._one() as connection, transaction_on(connection):
+        async with self._one(lease) as connection, transaction_on(connection):
             await self._prepare(connection, _LOCKS)
             await self._tables.make(connection)
             await self._against_holders(connection, lease, lambda: self._tables.fence_all(connection, lease))
@@ -208,18 +208,23 @@ class Postgres:
             await _check_whole(connection)
 
     @asynccontextmanager
-    async def _one(self) -> AsyncIterator[Pooled]:
-        async with self._connections.one() as connection:
+    async def _one(self, lease: Lease) -> AsyncIterator[Pooled]:
+        async with self._connections.one(self._data_schema(lease) or "") as connection:
             with lost_connections(connection):
                 yield connection
 
     async def _prepare(self, connection: Pooled, lock_timeout: float) -> None:
         await connection.execute(f"set local lock_timeout = {lock_timeout * 1000:.0f}", timeout=OWN_TIMEOUT)
 
+    def _data_schema(self, lease: Lease) -> str | None:
+        """The schema of the build's tables; None: the session's own."""
+        if self._schema is None or not self._side_by_side:
+            return self._schema
+        return builds.schema_of_build(self._schema, lease.build)
+
     def _search_path(self, lease: Lease) -> str | None:
-        if self._schema is None:
-            return None
-        return f"{quoted(builds.schema_of_build(self._schema, lease.build) if self._side_by_side else self._schema)}, public"
+        schema = self._data_schema(lease)
+        return None if schema is None else f"{quoted(schema)}, public"
 
     async def _set_up(self, connection: Pooled, lease: Lease, hooks: Hooks) -> None:
         """Has the projection make its tables; shows them to readers, if they are the live build's."""

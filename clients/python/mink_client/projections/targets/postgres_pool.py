@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 MOST_CONNECTIONS: Final = 1000
 SPARE: Final = 2
 """Connections beside those of partitions: for what must not wait for them."""
+_MOST_POOLS: Final = 4
 _CONNECTING: Final = 10.0
 """Seconds."""
 _CLOSING: Final = 2.0
@@ -30,7 +31,10 @@ _CLOSING: Final = 2.0
 
 
 class Connections:
-    """A pool that is opened once for all who use it."""
+    """Pools, opened once for all who use them: one for each schema in which handlers' statements are prepared.
+
+    asyncpg keeps the types of a statement's parameters by its text. In another build's schema they may be others.
+    """
 
     def __init__(self, dsn: str | None, env: str | None, max_connections: int | None, statement_cache_size: int) -> None:
         """Prepares it.
@@ -60,7 +64,8 @@ class Connections:
         self._max_connections = max_connections
         self._statement_cache_size = statement_cache_size
         self._partitions: dict[str, int] = {}
-        self._pool: Pool[Record] | None = None
+        self._pools: dict[str, Pool[Record]] = {}  # the one used last at the end
+        self._address = ""
         self._opened = 0
 
     def __repr__(self) -> str:
@@ -76,42 +81,60 @@ class Connections:
         self._partitions[projection] = partitions
 
     async def open(self) -> None:
-        """Makes the pool, which connects when it has to.
+        """Makes a pool, which connects when it has to.
 
         Raises:
             DefinitionError: The environment variable is not set, or what it says is no address of a Postgres.
         """
-        import asyncpg  # noqa: PLC0415
-
-        if self._pool is None:
-            most = self._max_connections or min(sum(self._partitions.values(), SPARE), MOST_CONNECTIONS)
-            address = self._address()
-            try:
-                self._pool = await asyncpg.create_pool(
-                    address,
-                    min_size=0,
-                    max_size=max(most, 1 + SPARE),
-                    statement_cache_size=self._statement_cache_size,
-                    timeout=_CONNECTING,
-                )
-            except (ValueError, asyncpg.ClientConfigurationError):
-                raise self._unusable() from None
+        if self._opened == 0:
+            address = self._dsn if self._env is None else os.environ.get(self._env)
+            if not address:
+                raise DefinitionError("target", f"the environment variable {self._env} is not set: it says where Postgres is")
+            self._address = address
+            self._pools[""] = await self._new_pool()
         self._opened += 1
 
     async def close(self) -> None:
-        """Closes the pool, when it was closed as often as opened."""
+        """Closes all connections, when it was closed as often as opened."""
         self._opened = max(0, self._opened - 1)
-        if self._opened == 0 and self._pool is not None:
-            pool, self._pool = self._pool, None
-            try:
-                async with asyncio.timeout(_CLOSING):
-                    await pool.close()
-            except TimeoutError:
-                pool.terminate()
+        if self._opened == 0:
+            pools, self._pools = self._pools, {}
+            await asyncio.gather(*map(_close, pools.values()))
+
+    async def _new_pool(self) -> Pool[Record]:
+        import asyncpg  # noqa: PLC0415
+
+        most = self._max_connections or min(sum(self._partitions.values(), SPARE), MOST_CONNECTIONS)
+        try:
+            return await asyncpg.create_pool(
+                self._address,
+                min_size=0,
+                max_size=max(most, 1 + SPARE),
+                statement_cache_size=self._statement_cache_size,
+                timeout=_CONNECTING,
+            )
+        except (ValueError, asyncpg.ClientConfigurationError):
+            raise self._unusable() from None
+
+    async def _pool(self, schema: str) -> Pool[Record]:
+        if self._opened == 0:
+            raise RuntimeError(f"Postgres({self!r}) is not open")
+        pool = self._pools.pop(schema, None) or await self._new_pool()
+        other = self._pools.pop(schema, None)  # made meanwhile
+        self._pools[schema] = other or pool
+        if len(self._pools) > _MOST_POOLS:
+            for name, old in self._pools.items():
+                if name not in (schema, "") and old.get_size() == old.get_idle_size():
+                    await _close(self._pools.pop(name))
+                    break
+        return self._pools[schema]
 
     @asynccontextmanager
-    async def one(self) -> AsyncIterator[Pooled]:
+    async def one(self, schema: str = "") -> AsyncIterator[Pooled]:
         """A connection.
+
+        Args:
+            schema: In which handlers' statements are prepared; empty: no handlers'.
 
         Raises:
             Transient: There is none to be had now.
@@ -119,9 +142,7 @@ class Connections:
         """
         import asyncpg  # noqa: PLC0415
 
-        pool = self._pool
-        if pool is None:
-            raise RuntimeError(f"Postgres({self!r}) is not open")
+        pool = await self._pool(schema)
         try:
             connection = await pool.acquire(timeout=OWN_TIMEOUT)
         except TimeoutError:
@@ -136,15 +157,17 @@ class Connections:
             with contextlib.suppress(Exception):  # then it is closed
                 await pool.release(connection, timeout=OWN_TIMEOUT)
 
-    def _address(self) -> str:
-        dsn = self._dsn if self._env is None else os.environ.get(self._env)
-        if not dsn:
-            raise DefinitionError("target", f"the environment variable {self._env} is not set: it says where Postgres is")
-        return dsn
-
     def _unusable(self) -> DefinitionError:
         what = "dsn" if self._env is None else f"the environment variable {self._env}"
         return DefinitionError("target", f"{what} cannot be used: it must be like postgresql://user:password@host:5432/database")
+
+
+async def _close(pool: Pool[Record]) -> None:
+    try:
+        async with asyncio.timeout(_CLOSING):
+            await pool.close()
+    except TimeoutError:
+        pool.terminate()
 
 
 def _check_number(name: str, value: object, least: int) -> None:

@@ -111,9 +111,6 @@ async def transaction_on(connection: Pooled) -> AsyncIterator[None]:
             await transaction.start()
     try:
         yield
-        task = asyncio.current_task()
-        if task is not None and task.cancelling():
-            raise asyncio.CancelledError  # noqa: TRY301 - a handler has swallowed it
         with lost_connections(connection):
             await _to_the_end(asyncio.ensure_future(transaction.commit()), connection)
     except BaseException:
