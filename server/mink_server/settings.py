@@ -87,7 +87,11 @@ class Settings(BaseSettings):
     database_schema: Annotated[str, AfterValidator(_schema)] = _setting("mink", "DATABASE_SCHEMA", "The schema that holds the log.")
     migrate: bool = _setting(False, "MINK_MIGRATE", "Apply pending migrations at the start (the embedded database always does).")
     database_pool: int = _setting(
-        8, "MINK_DATABASE_POOL", "Connections for reading, at most; one more is for writing and listening.", ge=1, le=500
+        8,
+        "MINK_DATABASE_POOL",
+        "Connections for reading, at most; one more is for writing and listening, and one for leases of projections.",
+        ge=1,
+        le=500,
     )
     database_timeout: float = _setting(
         8.0, "MINK_DATABASE_TIMEOUT", "Seconds that a call waits while the database is away.", gt=0, le=300

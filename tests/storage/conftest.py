@@ -18,15 +18,27 @@ from mink_server.storage.tail import Tail
 from mink_server.storage.writer import Writer
 
 from tests.conftest import UPGRADED, VERSIONS
+from tests.storage.projecting import Server
 from tests.storage.schemas import frozen
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
     from tests.support.databases import Postgres
 
 # Modules that run once more, in schemas that an older release made.
-_UPGRADED = ("test_append", "test_read", "test_snapshots", "test_streams", "test_tail", "test_writer")
+_UPGRADED = (
+    "test_append",
+    "test_projections_control",
+    "test_projections_leases",
+    "test_projections_rebuilds",
+    "test_projections_rounds",
+    "test_read",
+    "test_snapshots",
+    "test_streams",
+    "test_tail",
+    "test_writer",
+)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -95,3 +107,23 @@ async def log(any_postgres: Postgres) -> AsyncIterator[StoredLog]:
     yield stored
     await stored.close()
     any_postgres.drop(schema)
+
+
+@pytest.fixture
+async def new_server(log: StoredLog) -> AsyncIterator[Callable[..., Server]]:
+    """Makes servers that run projections of the log: `new_server(lease=5.0)`."""
+    made: list[Server] = []
+
+    def make(lease: float = 60.0) -> Server:
+        made.append(Server(log.database, log.schema, lease))
+        return made[-1]
+
+    yield make
+    for server in made:
+        await server.projections.close()
+
+
+@pytest.fixture
+def server(new_server: Callable[..., Server]) -> Server:
+    """One of them."""
+    return new_server()

@@ -7,7 +7,7 @@ import itertools
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from mink.v1 import event_store_pb2, operations_pb2, snapshots_pb2
+from mink.v1 import event_store_pb2, operations_pb2, projections_pb2, snapshots_pb2
 from mink_server.core.access import Identity, Role
 from mink_server.core.errors import PermissionDeniedError, ShuttingDownError, UnauthenticatedError
 from mink_server.core.filters import EventFilter
@@ -17,9 +17,8 @@ from mink_server.rpc.caller import Caller
 from mink_server.rpc.handlers import method_of
 from mink_server.telemetry.call import Call, Method
 
-SERVICES = [
-    service for file in (event_store_pb2, snapshots_pb2, operations_pb2) for service in file.DESCRIPTOR.services_by_name.values()
-]
+FILES = (event_store_pb2, snapshots_pb2, projections_pb2, operations_pb2)
+SERVICES = [service for file in FILES for service in file.DESCRIPTOR.services_by_name.values()]
 METHODS = [method_of(method) for service in SERVICES for method in service.methods]
 
 
@@ -49,6 +48,12 @@ def test_admin_includes_every_role_and_no_other_includes_one():
             assert (denied.value.role, denied.value.stream) == (wanted, "")
 
 
+# About no stream, or checked message by message.
+OF_NO_STREAM = {"AppendSession", "Diagnose"} | {
+    method.name for method in METHODS if method.service == "mink.v1.Projections" and method.name != "ListParkedEvents"
+}
+
+
 @pytest.mark.parametrize("method", METHODS, ids=lambda method: method.name)
 def test_somebody_limited_gets_no_request_through_that_is_not_limited(method):
     """The whole table: a request about a stream outside is refused, one about everything refused or narrowed."""
@@ -61,8 +66,8 @@ def test_somebody_limited_gets_no_request_through_that_is_not_limited(method):
     elif "appends" in fields and not descriptor.client_streaming:
         request.appends.add(stream="Order-1")
         request.appends.add(stream="Other-1")
-    elif method.name in ("AppendSession", "Diagnose"):
-        return  # checked message by message; about no stream
+    elif method.name in OF_NO_STREAM:
+        return
     identity = limited("Order-")
     try:
         rule.reach(identity, rule.role, request)

@@ -212,6 +212,8 @@ def every_error() -> list[errors.MinkError]:
         errors.StreamNotFoundError("A"),
         errors.StreamDeletedError("A", tombstoned=True),
         errors.SnapshotNotFoundError("A"),
+        errors.ProjectionNotFoundError("A"),
+        errors.ProjectionInUseError("A", "a worker runs it"),
         errors.InvalidRequestError([errors.FieldViolation("a", "b")]),
         errors.EventTooLargeError("an event", 2, 1),
         errors.RequestTooLargeError("the append", 2, 1),

@@ -32,6 +32,7 @@ TABLE: list[tuple[str, Message | None, str, dict[str, object]]] = [
     ("STREAM_DELETED", NAME, "StreamDeleted", {"stream": "Order-1"}),
     ("SNAPSHOT_NOT_FOUND", NAME, "SnapshotNotFound", {"stream": "Order-1"}),
     ("PROJECTION_NOT_FOUND", NAME, "ProjectionNotFound", {"projection": "Order-1"}),
+    ("PROJECTION_IN_USE", NAME, "ProjectionInUse", {"projection": "Order-1"}),
     ("INVALID_REQUEST", BAD, "InvalidRequest", {"violations": [("events[0].id", "must be a UUID"), ("stream", "")]}),
     ("POSITION_AHEAD", AHEAD, "PositionAhead", {"position": 9, "head": 5, "log_id": "log"}),
     ("EVENT_TOO_LARGE", SIZE, "EventTooLarge", {"size": 7, "limit": 5}),

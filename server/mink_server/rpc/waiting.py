@@ -19,6 +19,8 @@ from mink_server.rpc.admission import refused
 from mink_server.telemetry import metrics
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from mink_server.core.limits import Capacity
     from mink_server.telemetry.memory import Memory
 
@@ -162,9 +164,7 @@ class Waiting:
     def cut(self, task: asyncio.Task[Any]) -> None:
         """Cuts off a call while one of its messages is sent by a task, which gets an OverloadedError."""
         if task in self._sending and task not in self._cut:
-            self._cut.add(task)
-            task.cancel()
-            metrics.CUT_OFF.labels("sending").inc()
+            self._cut_all([task], "sending")
 
     def _was_cut(self, task: asyncio.Task[Any]) -> bool:
         """Whether a cancellation was ours. If the client has left as well, it goes on."""
@@ -188,9 +188,12 @@ class Waiting:
     def _cut_off(self, waiting: dict[asyncio.Task[Any], float], doing: str, patience: float) -> None:
         longest = time.monotonic() - patience
         late = [task for task, since in waiting.items() if since < longest and task not in self._cut]
+        if late:
+            self._cut_all(late, doing)
+
+    def _cut_all(self, late: Collection[asyncio.Task[Any]], doing: str) -> None:
         for task in late:
             self._cut.add(task)
             task.cancel()
-        if late:
-            metrics.CUT_OFF.labels(doing).inc(len(late))
-            log.warning("clients were too slow and are cut off", doing=doing, calls=len(late), after_s=patience)
+        metrics.CUT_OFF.labels(doing).inc(len(late))
+        log.warning("clients were too slow and are cut off", doing=doing, calls=len(late))

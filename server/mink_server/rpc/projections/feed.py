@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
-from mink_server.core.errors import DatabaseUnavailableError, OverloadedError, ShuttingDownError
+from mink_server.core.errors import DatabaseUnavailableError, OverloadedError, PositionAheadError, ShuttingDownError
 from mink_server.rpc.following import Following
 from mink_server.rpc.lifetime import Lifetime
 from mink_server.rpc.projections import messages
@@ -56,6 +56,7 @@ class Feed:
         self._held = held
         # Everything up to it was sent; the worker was told so up to `held.told`.
         self._position = held.told
+        self._epoch = log.tail.epoch
         self._caught_up = False
 
     async def run(self) -> None:
@@ -68,7 +69,9 @@ class Feed:
             await self._held.credit()
             pause = 0.0
             try:
+                self._check_log()
                 await self._log.tail.reach(self._position)
+                self._check_log()
                 lifetime = Lifetime(self._drain, 0)
                 await Following(self._log, lifetime, self._position, self._held.where, _QUIET, self).run()
             except ShuttingDownError:
@@ -81,6 +84,14 @@ class Feed:
             self._lag()
             # Not inside of the except clause: with what was raised there would stay in memory what was read.
             await asyncio.sleep(pause)
+
+    def _check_log(self) -> None:
+        """Ends it if what was sent is not in the log any more."""
+        tail = self._log.tail
+        if self._epoch != tail.epoch:
+            if self._position > tail.kept:
+                raise PositionAheadError(self._position, tail.head, tail.log_id)
+            self._epoch = tail.epoch
 
     def _lag(self) -> None:
         """There may be more than what was sent."""

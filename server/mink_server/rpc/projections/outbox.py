@@ -118,11 +118,11 @@ class Outbox:
                 self._since = clock()
                 if isinstance(item, bytes):
                     await self._waiting.send(self._context, item, 1, refuse=False)
-                    if len(self._control) < _MOST_WAITING:
-                        self._room.set()
                 else:
                     await self._write(item)
                 self._since = None
+                if len(self._control) < _MOST_WAITING:
+                    self._room.set()
             self._idle.set()
 
     async def _write(self, item: _Item) -> None:

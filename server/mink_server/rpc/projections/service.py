@@ -75,7 +75,16 @@ class Projections:
         client = self._admission.subscribe()
         try:
             lifetime = Lifetime(self._drain, self._age)
-            await Session(self._log, self._supervisor, self._drain, lifetime, self._waiting, context, self._patience).run()
+            await Session(
+                self._log,
+                self._supervisor,
+                self._drain,
+                lifetime,
+                self._admission,
+                self._waiting,
+                context,
+                self._patience,
+            ).run()
         finally:
             self._admission.unsubscribe(client)
 

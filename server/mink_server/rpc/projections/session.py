@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from mink_server.core.log import Log
     from mink_server.core.projections.model import Joining, Member, Orders
+    from mink_server.rpc.admission import Admission
     from mink_server.rpc.drain import Drain
     from mink_server.rpc.lifetime import Lifetime
     from mink_server.rpc.projections.supervisor import Supervisor
@@ -52,6 +53,7 @@ class Session:
         supervisor: Decides with the database who gets which lease.
         drain: Says when the server is about to stop.
         lifetime: Says when the call has to end.
+        admission: Counts the bytes of a Hello.
         waiting: Sends messages.
         context: The call.
         patience: Seconds that the worker has for giving back its leases when the call has to end.
@@ -63,6 +65,7 @@ class Session:
         supervisor: Supervisor,
         drain: Drain,
         lifetime: Lifetime,
+        admission: Admission,
         waiting: Waiting,
         context: Any,
         patience: float,
@@ -71,6 +74,7 @@ class Session:
         self._supervisor = supervisor
         self._drain = drain
         self._lifetime = lifetime
+        self._admission = admission
         self._waiting = waiting
         self._caller = CALLER.get()
         self._context = context
@@ -92,23 +96,35 @@ class Session:
             OverloadedError: The worker was too slow, or there are too many.
             AccessError: The worker may not follow the projection's events, or not any more.
         """
-        try:
-            async with asyncio.timeout(_HELLO):
-                hello = await self._hello()
-        except TimeoutError:
-            raise InvalidRequestError([FieldViolation("hello", f"must be sent within {_HELLO:g} seconds")]) from None
-        identity = ANYBODY if self._caller is None else self._caller.now()
-        worker = await joining(hello, self.worker, identity, self._log.reads.head)
-        self.leases = Leases(worker.projection, self.worker, self._outbox, self._supervisor.lease)
-        self._desk = Desk(self._log, self._drain, self._waiting, self._outbox, self.leases, self._supervisor.changed, self.end)
-        await self._join(worker)
+        await self._begin()
         try:
             await self._welcome()
             await self._serve()
         finally:
             await asyncio.wait((self._supervisor.leave(self),), timeout=self._supervisor.lease)
 
+    async def _begin(self) -> None:
+        """Hears the worker's Hello, and makes it known to the database."""
+        try:
+            async with asyncio.timeout(_HELLO):
+                data = await self._context.read()
+        except TimeoutError:
+            raise _no_hello(f"must be sent within {_HELLO:g} seconds") from None
+        if data is grpc.aio.EOF:
+            raise _no_hello("must be sent first")
+        self._admission.take(len(data))
+        try:
+            request = _parse(data, _LARGEST_HELLO)
+            if request.WhichOneof("message") != "hello":
+                raise _no_hello("must be sent first")
+            identity = ANYBODY if self._caller is None else self._caller.now()
+            await self._join(await joining(request.hello, self.worker, identity, self._log.reads.head))
+        finally:
+            self._admission.give_back(len(data))
+
     async def _join(self, worker: Joining) -> None:
+        self.leases = Leases(worker.projection, self.worker, self._outbox, self._supervisor.lease)
+        self._desk = Desk(self._log, self._drain, self._waiting, self._outbox, self.leases, self._supervisor.changed, self.end)
         try:
             await self._log.projections.workers.join(worker)
         except (InvalidRequestError, OverloadedError, PositionAheadError):
@@ -123,15 +139,6 @@ class Session:
         # Not through the outbox: while its first message is on its way, a call of gRPC's cannot be ended.
         welcome = messages.welcome(self.worker, self._supervisor.lease, self._log.tail.log_id)
         await self._waiting.send(self._context, welcome, 1, refuse=False)
-
-    async def _hello(self) -> pb.Hello:
-        data = await self._context.read()
-        if data is grpc.aio.EOF:
-            raise InvalidRequestError([FieldViolation("hello", "must be sent first")])
-        request = _parse(data, _LARGEST_HELLO)
-        if request.WhichOneof("message") != "hello":
-            raise InvalidRequestError([FieldViolation("hello", "must be sent first")])
-        return request.hello
 
     async def _serve(self) -> None:
         answers = Answers(self.leases, self._desk, self._outbox, self._supervisor.counts)
@@ -222,6 +229,10 @@ class Session:
         since = self._outbox.slow_since()
         if since is not None and now - since > lease:
             self._outbox.cut()
+
+
+def _no_hello(description: str) -> InvalidRequestError:
+    return InvalidRequestError([FieldViolation("hello", description)])
 
 
 def _raise_first(*futures: asyncio.Future[None]) -> None:

@@ -65,10 +65,11 @@ class Tables:
     async def locked(self, connection: Any, names: Sequence[str]) -> tuple[dict[str, Stored], datetime]:
         """Those of some projections that are there, locked until the end of the transaction, and the time after that."""
         await connection.fetchval("select set_config('lock_timeout', $1, true)", self._lock_timeout)
-        await connection.fetch(self.statement("lock"), names)
+        # One that is made at this moment is there for the next statement, and would be read without its lock.
+        there = [row["name"] for row in await connection.fetch(self.statement("lock"), names)]
         # What saves progress locks partitions alone.
-        rows = await connection.fetch(f"{self._read} for update of q", names)
-        return await self._with_workers(connection.fetch, rows, names)
+        rows = await connection.fetch(f"{self._read} for update of q", there)
+        return await self._with_workers(connection.fetch, rows, there)
 
     async def locked_one(self, connection: Any, name: str) -> tuple[Stored, datetime]:
         """One projection, as `locked`. Raises ProjectionNotFoundError."""

@@ -50,7 +50,8 @@ _MAKE: Final = (
 # The row is locked to the end of the transaction: whoever claims it waits for that.
 _LOCK: Final = """
 select position, set_config('search_path', coalesce($5, current_setting('search_path')), true)
-from {checkpoints} where projection = $1 and build = $2 and partition = $3 and token = $4"""
+from {checkpoints} where projection = $1 and build = $2 and partition = $3 and token = $4
+for update"""
 _MOVE: Final = """
 update {checkpoints} set position = $5, updated_at = now()
 where projection = $1 and build = $2 and partition = $3 and token = $4"""
