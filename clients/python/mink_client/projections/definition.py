@@ -6,10 +6,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias, TypeVar
 
-from mink_client.projections.policies import Faults, OnPoison, RebuildMode, RestartPolicy, RetryPolicy
+from mink_client.projections.policies import Faults, OnPoison, RestartPolicy, RetryPolicy
 from mink_client.projections.problems import DefinitionError
 
 if TYPE_CHECKING:
+    from mink_client.projection_status import RebuildMode
     from mink_client.projections.handlers import Handlers, Hooks
     from mink_client.projections.target import Target
 
@@ -52,8 +53,8 @@ class Projection:
 
     Attributes:
         name: The projection's name, 1 to 200 characters; not given: that of the class.
-        categories: Handle events of these categories; with several kinds of limits, an event passes all of them.
-        types: Handle events of these types; not given: those that have handlers, or all with a handler for batches.
+        categories: Handle events of streams of these categories, and of those that `streams` or `stream_prefixes` choose.
+        types: Of those, handle events of these types; not given: those that have handlers, or all with a handler for batches.
         streams: Handle events of these streams.
         stream_prefixes: Handle events of streams whose names begin so.
         revision: The revision of the code: 1 or more. Another filter, number of partitions, or read model takes a higher one.

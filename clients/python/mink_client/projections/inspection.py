@@ -7,9 +7,10 @@ from collections.abc import Iterable
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from mink_client.projection_status import RebuildMode
 from mink_client.projections.definition import BATCH_MARK, TYPES_MARK, Definition, Projection, Start
 from mink_client.projections.handlers import Function, Handlers, Hooks
-from mink_client.projections.policies import Faults, OnPoison, RebuildMode, RestartPolicy, RetryPolicy
+from mink_client.projections.policies import Faults, OnPoison, RestartPolicy, RetryPolicy
 from mink_client.projections.problems import DefinitionError
 from mink_client.projections.targets.outside import NoTransaction
 
@@ -146,7 +147,7 @@ class _Inspection:
         try:
             return kind(value)
         except ValueError:
-            choices = " or ".join(repr(choice.value) for choice in kind)
+            choices = " or ".join(repr(choice.value) for choice in kind if choice is not RebuildMode.UNKNOWN)
             raise self._wrong(name, f"{choices}, not {value!r:.100}") from None
 
     def _mode(self, can_switch: bool) -> RebuildMode:
@@ -154,6 +155,8 @@ class _Inspection:
         if self._get("on_new_revision", None) is None:
             return possible
         mode = self._choice("on_new_revision", RebuildMode, possible)
+        if mode is RebuildMode.UNKNOWN:
+            raise self._wrong("on_new_revision", "'in_place' or 'side_by_side'")
         if mode is RebuildMode.SIDE_BY_SIDE and not can_switch:
             raise self._wrong("on_new_revision", "'side_by_side' needs Postgres(..., side_by_side=True), or a `switch` hook")
         return mode

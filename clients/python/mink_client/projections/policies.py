@@ -51,15 +51,6 @@ class OnPoison(StrEnum):
     """It is set aside at the server, to be replayed or dropped by an operator."""
 
 
-class RebuildMode(StrEnum):
-    """How a read model is built anew."""
-
-    IN_PLACE = "in_place"
-    """It is cleared, and filled again."""
-    SIDE_BY_SIDE = "side_by_side"
-    """A second one is filled beside the first, and switched to when it has caught up."""
-
-
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
     """How often handlers are tried again after a failure that passes.

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Final
 from google.protobuf.duration_pb2 import Duration
 from mink.v1 import projections_pb2 as pb
 
+from mink_client.projection_status import RebuildMode
 from mink_client.projections.applying import Fault, Poison
-from mink_client.projections.policies import RebuildMode, is_transient
+from mink_client.projections.policies import is_transient
 from mink_client.reading import event_filter
 
 if TYPE_CHECKING:

@@ -157,7 +157,7 @@ async def drop_builds_before(connection: AnyConnection, schema: str, lease: Leas
     for name, note in await connection.fetch(_OLD_BUILDS, f"^{_pattern(schema)}_b[0-9]{{1,18}}$"):
         build = int(name.rpartition("_b")[2])
         if build < lease.build and name == schema_of_build(schema, build) and note == _note(lease.projection, build):
-            await connection.execute(f"drop schema {quoted(name)} cascade")
+            await connection.execute(f"drop schema if exists {quoted(name)} cascade")  # another partition may have just done so
 
 
 async def set_aside(connection: AnyConnection, schema: str, lease: Lease) -> str:
