@@ -26,6 +26,8 @@ PAGE_BYTES: Final = 256 * 1024
 # Positions that a filtered page looks through at most: it starts small, for a quick first answer, and grows while little passes.
 _FIRST_SCAN: Final = 4_000
 _LONGEST_SCAN: Final = 128_000
+# Of a partition all that is looked through is hashed: as much as will nearly fill a page.
+_SCAN_PER_PARTITION: Final = 400
 _MAX_POSITION: Final = 2**63 - 1
 
 T = TypeVar("T")
@@ -73,7 +75,7 @@ class Reader:
         self, start: int, end: int, limit: int, where: EventFilter | None, *, backwards: bool
     ) -> AsyncIterator[Page]:
         at = start
-        scan = _FIRST_SCAN
+        scan = first_scan = _first_scan(where)
         left = limit or _MAX_POSITION
         last = end + 1 if backwards else end
 
@@ -89,7 +91,9 @@ class Reader:
             while page is not None:
                 at = page.position
                 left -= page.events
-                if page.events < PAGE_EVENTS // 4:
+                if page.events >= PAGE_EVENTS or not _fits_more(page.frames):
+                    scan = first_scan
+                elif page.events < PAGE_EVENTS // 4:
                     scan = min(scan * 2, _LONGEST_SCAN)
                 if more():
                     ahead.start(fetch())
@@ -188,6 +192,12 @@ class _Ahead(Generic[T]):
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
             self._task = None
+
+
+def _first_scan(where: EventFilter | None) -> int:
+    if where is None or where.partition is None:
+        return _FIRST_SCAN
+    return min(where.partition.of * _SCAN_PER_PARTITION, _LONGEST_SCAN)
 
 
 def _fits_more(frames: bytes) -> bool:

@@ -8,18 +8,27 @@
 --   $9, $10 the partition, and how many there are
 --
 -- Answers with the number of events, the lowest and the highest position among them, and their frames joined.
-with page as materialized (  -- so that each name is hashed once
-    select e.position, octet_length(e.envelope) + octet_length(e.payload) as bytes
-    from {schema}.events e
-    join {schema}.streams s on s.stream_id = e.stream_id
-    where e.position > $1 and e.position <= $2
-        and ($5::text[] is null or e.type = any($5))
-        and (
+with seen as materialized (
+    select position, stream_id, octet_length(envelope) + octet_length(payload) as bytes
+    from {schema}.events
+    where position > $1 and position <= $2 and ($5::text[] is null or type = any($5))
+),
+-- Each stream is looked up, and its name hashed, once a page; `offset 0`: by its id, and not by going through all streams there are.
+chosen as materialized (
+    select s.stream_id
+    from (select distinct stream_id from seen) as d
+    cross join lateral (select * from {schema}.streams where stream_id = d.stream_id offset 0) as s
+    where (
             $6::text[] is null or s.name = any($6) or s.category = any($7::text[])
             or exists (select from unnest($8::text[]) as p (prefix) where starts_with(s.name, p.prefix))
         )
         and ('x' || encode(substr(sha256(convert_to(s.name, 'UTF8')), 1, 4), 'hex'))::bit(32)::bigint % $10::bigint = $9::bigint
-    order by e.position
+),
+page as materialized (
+    select position, bytes
+    from seen
+    where (stream_id in (select stream_id from chosen)) is true  -- looked up in a hash: as a join it would be one of nested loops
+    order by position
     limit $3
 ),
 measured as (
@@ -29,5 +38,5 @@ measured as (
 select count(*)::bigint as events, min(e.position) as lowest, max(e.position) as highest,
     string_agg(e.envelope || e.payload, ''::bytea order by e.position) as frames
 from measured m
-join {schema}.events e using (position)
+cross join lateral (select * from {schema}.events where position = m.position offset 0) as e
 where m.bytes_before < $4
