@@ -26,6 +26,8 @@ from mink.v1 import (
     expectation_pb2,
     operations_pb2,
     operations_pb2_grpc,
+    projections_pb2,
+    projections_pb2_grpc,
     snapshots_pb2_grpc,
 )
 from mink.v1 import event_store_pb2 as pb
@@ -132,6 +134,7 @@ class Client:
         self.store = event_store_pb2_grpc.EventStoreStub(channel)
         self.snapshots = snapshots_pb2_grpc.SnapshotsStub(channel)
         self.operations = operations_pb2_grpc.OperationsStub(channel)
+        self.projections = projections_pb2_grpc.ProjectionsStub(channel)
 
     async def append(self, stream: str, *events: event_pb2.NewEvent, **how: Any) -> pb.AppendToStreamResponse:
         return await self.store.AppendToStream(to(stream, *events, **how), timeout=30)
@@ -141,6 +144,9 @@ class Client:
 
     async def log_id(self) -> str:
         return (await self.operations.GetStatistics(operations_pb2.GetStatisticsRequest())).log_id
+
+    async def projection(self, name: str) -> projections_pb2.Projection:
+        return (await self.projections.GetProjection(projections_pb2.GetProjectionRequest(projection=name))).projection
 
     async def read(self, stream: str, **how: Any) -> list[event_pb2.RecordedEvent]:
         return [e async for page in self.store.ReadStream(pb.ReadStreamRequest(stream=stream, **how)) for e in page.events]

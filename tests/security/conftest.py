@@ -21,6 +21,7 @@ from mink.v1 import (
     event_store_pb2_grpc,
     expectation_pb2,
     operations_pb2_grpc,
+    projections_pb2_grpc,
     snapshots_pb2_grpc,
 )
 from mink_server.core.access import Role
@@ -165,6 +166,7 @@ class Client:
         self.events = event_store_pb2_grpc.EventStoreStub(self.channel)
         self.snapshots = snapshots_pb2_grpc.SnapshotsStub(self.channel)
         self.operations = operations_pb2_grpc.OperationsStub(self.channel)
+        self.projections = projections_pb2_grpc.ProjectionsStub(self.channel)
 
     async def append(self, stream: str, *, timeout: float = 20) -> event_store_pb2.AppendToStreamResponse:
         return await self.events.AppendToStream(append_request(stream), metadata=self.metadata, timeout=timeout)

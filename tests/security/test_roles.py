@@ -8,7 +8,7 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from mink.v1 import event_store_pb2 as pb
-from mink.v1 import expectation_pb2, operations_pb2, snapshots_pb2
+from mink.v1 import expectation_pb2, operations_pb2, projections_pb2, snapshots_pb2
 
 from tests.security.conftest import Authority, Client, TokensFile, address_of, append_request, denied
 from tests.support.servers import MinkProcess
@@ -20,6 +20,9 @@ NEEDED = {
     "ReadStream": "read", "ReadAll": "read", "SubscribeAll": "read", "GetStream": "read", "ListStreams": "read",
     "LoadSnapshot": "read", "GetStatistics": "read",
     "TruncateStream": "manage", "DeleteStream": "manage", "DeleteSnapshot": "manage",
+    "Run": "read", "ListProjections": "read", "GetProjection": "read", "WatchProjections": "read", "ListParkedEvents": "read",
+    "PauseProjection": "manage", "ResumeProjection": "manage", "RebuildProjection": "manage", "RestartProjection": "manage",
+    "DeleteProjection": "manage", "ReplayParkedEvents": "manage", "DropParkedEvents": "manage",
     "Diagnose": "admin", "VerifyLog": "admin",
 }  # fmt: skip
 STREAM = "Roles-1"
@@ -32,7 +35,11 @@ REQUESTS: dict[str, Any] = {
     "DeleteStream": pb.DeleteStreamRequest(stream="Roles-0", state=expectation_pb2.STREAM_EXISTS),
     "SaveSnapshot": snapshots_pb2.SaveSnapshotRequest(stream=STREAM, version=1, json="{}"),
 }
-SERVICES = [service for file in (pb, snapshots_pb2, operations_pb2) for service in file.DESCRIPTOR.services_by_name.values()]
+SERVICES = [
+    service
+    for file in (pb, snapshots_pb2, projections_pb2, operations_pb2)
+    for service in file.DESCRIPTOR.services_by_name.values()
+]
 METHODS = {method.name: method for service in SERVICES for method in service.methods}
 ROLES = ["read", "append", "manage", "admin"]
 

@@ -18,6 +18,7 @@ from prometheus_client import CollectorRegistry, Histogram
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.rpc.conftest import Client, connected, event, failure, new_id, to
+from tests.support.raw_worker import RawWorker
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -254,17 +255,25 @@ async def one_of_everything(client: Client) -> None:
     while (await subscription.read()).WhichOneof("message") != "caught_up":
         pass
     subscription.cancel()
+    worker = await RawWorker(client.channel, "P").start()
+    await worker.until(lambda: worker.model.positions() == [1, 2, 3])
+    await worker.stop()
 
 
 # What has no sample before something unusual happens.
 UNUSUAL = {"mink_database_reconnects_total", "mink_reloads_total", "mink_refused_total", "mink_cut_off_total"}
 
 
+def shows_projections(now: Shown) -> bool:
+    """Whether all that is known of projections is shown: some of it is looked at now and then."""
+    return all(family.samples for family in now.families.values() if family.name.startswith("mink_projection_"))
+
+
 async def test_the_page_of_metrics_says_what_a_server_that_was_at_work_shows(start_server: Callable[..., MinkProcess]) -> None:
     process = start_server()
     async with connected(process) as client:
         await one_of_everything(client)
-    found = await until(process, lambda now: now.handled("SubscribeAll"))
+    found = await until(process, lambda now: now.handled("SubscribeAll") and now.handled("Run") and shows_projections(now))
     page = (Path(__file__).parents[2] / "docs" / "metrics.md").read_text()
     rows = re.findall(r"^\| `((?:mink|grpc)_\w+)` \| (\w+) \|([^|]*)\|", page, re.MULTILINE)
     documented = {name: (kind, set(re.findall(r"`(\w+)`", labels))) for name, kind, labels in rows}

@@ -21,6 +21,7 @@ log = structlog.get_logger(__name__)
 _UNAVAILABLE: Final = {
     "08": "the connection to the database was lost",
     "25006": "the database takes no writes (it is a standby)",
+    "25P03": "the server stood still in the middle of a change",
     "28": "the database refuses the server's credentials",
     "3D000": "the database does not exist",
     "3F000": "the log's schema is not there",

@@ -178,7 +178,8 @@ class Desk:
             self._leases.lose(held)
 
     async def _release(self, held: Held) -> None:
-        progress = held.take(self._clock()) if held.moved else None
+        # Also what was taken for a save or a round that is under way: it may come too late.
+        progress = held.take(self._clock()) if held.started else None
         await self._durably(held, lambda: self._workers.release(held.lease, progress))
         self._changed(self._leases.projection)
 
@@ -190,7 +191,7 @@ class Desk:
             position=error.position,
             restart_after_s=restart_after,
         )
-        if held.moved:
+        if held.started:
             progress = held.take(self._clock())
             await self._durably(held, lambda: self._workers.save([progress]))
         await self._durably(held, lambda: self._workers.fault(held.lease, error, restart_after))

@@ -154,8 +154,9 @@ class Leases:
             self._none.set()
 
     def end(self) -> list[Progress]:
-        """Ends all; answers with what was not saved."""
-        rest = self.moved()
+        """Ends all; answers with how far they came: what was taken for a save or a round that is under way may come too late."""
+        now = self._clock()
+        rest = [held.take(now) for held in self._held.values() if held.started]
         for held in list(self._held.values()):
             self.drop(held)
         return rest

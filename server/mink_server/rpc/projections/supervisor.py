@@ -32,6 +32,8 @@ _SOON: Final = 0.01
 _APART: Final = 0.05
 _PAUSE: Final = 0.25
 _CLEAN_EVERY: Final = 60.0
+# So many projections whose rounds fail one after the other have no database.
+_NO_DATABASE: Final = 2
 
 
 class Supervisor:
@@ -56,6 +58,8 @@ class Supervisor:
         self._wake = asyncio.Event()
         # Projections that a round is to look at soon.
         self._wanted: set[str] = set()
+        # Projections whose rounds have failed while others' have not, the ones first that were tried longest ago.
+        self._apart: dict[str, None] = {}
         self._changed: asyncio.Future[None] | None = None
         # Loop times.
         self._last_round = self._last_look = self._round_at = self._save_at = self._clean_at = 0.0
@@ -153,9 +157,11 @@ class Supervisor:
             self._save_at = self._clock() + _SAVE_EVERY
         elif now >= self._clean_at:
             self._clean_at = now + _CLEAN_EVERY
-            for session in self._sessions.values():
-                self.counts.use(session.leases.projection)
+            run = {session.leases.projection for session in self._sessions.values()}
+            for projection in run:
+                self.counts.use(projection)
             self.counts.forget_old()
+            self._apart = {projection: None for projection in self._apart if projection in run}
         else:
             self._look()
             with suppress(TimeoutError):
@@ -186,23 +192,44 @@ class Supervisor:
             session.look(listened=not stood_still)
 
     async def _rounds(self, sessions: Sequence[Session]) -> None:
-        """One round for all; if that fails for a reason of its own, one for each projection: they must not stop each other."""
+        """One round for all. What fails for a reason of its own has rounds apart: projections must not stop each other."""
+        by_projection: dict[str, list[Session]] = defaultdict(list)
+        for session in sessions:
+            by_projection[session.leases.projection].append(session)
+        together = [name for name in by_projection if name not in self._apart]
+        if not await self._try([session for name in together for session in by_projection[name]]):
+            failed = 0
+            for name in together if len(together) > 1 else ():
+                if await self._try(by_projection[name]):
+                    failed = 0
+                    continue
+                self._apart[name] = None
+                failed += 1
+                if failed == _NO_DATABASE:
+                    break
+            if failed or len(together) == 1:
+                await asyncio.sleep(_PAUSE)
+                self._wanted.update(together)
+            if failed == _NO_DATABASE:
+                self._apart.clear()
+                return
+        # One at a time: it may take long to fail again.
+        for name in [name for name in self._apart if name in by_projection][:1]:
+            del self._apart[name]
+            if not await self._try(by_projection[name]):
+                self._apart[name] = None
+
+    async def _try(self, sessions: Sequence[Session]) -> bool:
+        """Holds a round; whether that has worked."""
         try:
             await self._round(sessions)
         except DatabaseUnavailableError as error:
-            log.warning("leases of projections cannot be renewed", why=str(error))
-            await asyncio.sleep(_PAUSE)
-            self._wanted.update(session.leases.projection for session in sessions)
+            log.warning("leases of projections cannot be renewed", projections=_names(sessions), why=str(error))
+            return False
         except Exception:
-            log.exception("a round of projections has failed; now one by one")
-            by_projection: dict[str, list[Session]] = defaultdict(list)
-            for session in sessions:
-                by_projection[session.leases.projection].append(session)
-            for name, some in by_projection.items():
-                try:
-                    await self._round(some)
-                except Exception as error:  # noqa: BLE001 - whatever it is, it must not stop the others
-                    log.warning("leases of a projection cannot be renewed", projection=name, why=str(error))
+            log.exception("a round of projections has failed", projections=_names(sessions))
+            return False
+        return True
 
     async def _round(self, sessions: Sequence[Session]) -> None:
         if not sessions:
@@ -236,3 +263,8 @@ class Supervisor:
         for session, progress in moved:
             if progress.lease in lost:
                 session.leases.lost(progress.lease)
+
+
+def _names(sessions: Sequence[Session]) -> list[str]:
+    """The first few projections, for the log."""
+    return sorted({session.leases.projection for session in sessions})[:5]

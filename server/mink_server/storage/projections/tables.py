@@ -17,8 +17,12 @@ if TYPE_CHECKING:
 
     from mink_server.core.projections.model import BuildRow, PartitionRow, WorkerRow
 
-# Seconds that a change waits for another one of the same projection.
-_LOCK_TIMEOUT: Final = 2.0
+# Seconds, and part of a lease, that a change waits for another one of the same projection: shorter than others' leases have left.
+_LOCK_TIMEOUT: Final = 1.0
+_OF_LEASE: Final = 0.2
+# What a server holds locked that stands still in the middle of a change is free after so many lock timeouts.
+_STANDSTILL: Final = 2
+_TIMEOUTS: Final = "select set_config('lock_timeout', $1, true), set_config('idle_in_transaction_session_timeout', $2, true)"
 
 
 @dataclass(slots=True)
@@ -55,7 +59,8 @@ class Tables:
         self.server = server
         self.lease = lease
         self._schema = schema
-        self._lock_timeout = f"{int(max(_LOCK_TIMEOUT, lease / 2) * 1000)}ms"
+        timeout = max(_LOCK_TIMEOUT, lease * _OF_LEASE)
+        self._timeouts = f"{int(timeout * 1000)}ms", f"{int(timeout * _STANDSTILL * 1000)}ms"
         self._read = self.statement("read")
 
     def statement(self, name: str) -> str:
@@ -64,7 +69,7 @@ class Tables:
 
     async def locked(self, connection: Any, names: Sequence[str]) -> tuple[dict[str, Stored], datetime]:
         """Those of some projections that are there, locked until the end of the transaction, and the time after that."""
-        await connection.fetchval("select set_config('lock_timeout', $1, true)", self._lock_timeout)
+        await connection.fetchval(_TIMEOUTS, *self._timeouts)
         # One that is made at this moment is there for the next statement, and would be read without its lock.
         there = [row["name"] for row in await connection.fetch(self.statement("lock"), names)]
         # What saves progress locks partitions alone.
