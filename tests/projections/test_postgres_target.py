@@ -463,3 +463,21 @@ async def test_a_variable_that_is_not_set_is_named(monkeypatch: pytest.MonkeyPat
 def test_a_wrong_argument_is_named(arguments: dict[str, Any], problem: str) -> None:
     with pytest.raises(DefinitionError, match=problem):
         Postgres(**arguments)
+
+
+async def test_a_projection_made_again_begins_with_an_empty_read_model(model: ReadModel) -> None:
+    target = await model.target()
+    zombie = applier(Sums(target), lease(1, partitions=2))
+    await zombie.claim()
+    await zombie.apply(events(1, 2), 2)
+    # It was deleted, and has other partitions now. Both are claimed at once.
+    again = [applier(Sums(target), lease(2 + n, partition=n, build=2, live_build=2, partitions=3)) for n in range(3)]
+    assert await asyncio.gather(*(one.claim() for one in again)) == [Checkpoint(0, LOG)] * 3
+    assert await model.positions() == []
+    await asyncio.gather(*(one.apply(events(n + 1), n + 1) for n, one in enumerate(again)))
+    assert await model.positions() == [1, 2, 3]
+    for late in (zombie.apply(events(3), 3), zombie.claim(), applier(Sums(target), lease(1, partition=1, partitions=2)).claim()):
+        with pytest.raises(LeaseLost):
+            await late
+    assert await again[0].claim() == Checkpoint(1, LOG)
+    assert await model.positions() == [1, 2, 3]

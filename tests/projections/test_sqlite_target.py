@@ -396,3 +396,20 @@ async def test_a_switch_hook_runs_and_fences_the_builds_before(model: Model) -> 
 def test_a_wrong_argument_is_named(arguments: dict[str, Any]) -> None:
     with pytest.raises(DefinitionError, match=r"SQLite: (path|busy_timeout)"):
         SQLite(**arguments)
+
+
+async def test_a_projection_made_again_begins_with_an_empty_read_model(model: Model) -> None:
+    target = await model.target()
+    zombie = applier(Plain(target), lease(1))
+    await zombie.claim()
+    await zombie.apply(events(1, 2), 2)
+    with pytest.raises(Fault, match="clear: is missing: the read model is that of build 1"):
+        await applier(Plain(target, clear=None), lease(2, build=2, live_build=2)).claim()
+    again = applier(Plain(target), lease(3, build=2, live_build=2))
+    assert await again.claim() == Checkpoint(0, LOG)
+    assert model.positions == []
+    await again.apply(events(1), 1)
+    for late in (zombie.apply(events(3), 3), zombie.claim()):
+        with pytest.raises(LeaseLost):
+            await late
+    assert (await again.claim(), model.positions) == (Checkpoint(1, LOG), [1])

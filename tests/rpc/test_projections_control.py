@@ -176,7 +176,7 @@ async def test_a_projection_is_deleted_when_nobody_runs_it(start_server: Callabl
         assert error.reason == "PROJECTION_NOT_FOUND"
         # Who comes next begins anew.
         again = await RawWorker(client.channel, "P").start()
-        await again.until(lambda: again.model.positions() == [1, 2, 3, 4])
+        await again.until(lambda: again.model.positions(2) == [1, 2, 3, 4])
         await again.stop()
 
 

@@ -174,6 +174,12 @@ async def test_a_projection_is_deleted_when_nobody_runs_it(log: StoredLog, serve
     assert await server.control.list() == []
     for table in ("builds", "partitions", "workers", "parked"):
         assert await log.fetch(f"select from {{schema}}.projection_{table}") == []
+    # Read models have what build 1 left; it is not to be taken for what the new projection has done.
+    for build in (2, 3):
+        again = await server.join()
+        assert (await server.control.get("P")).row.live.build == build
+        await server.leave(again)
+        await server.control.delete("P")
 
 
 async def test_who_was_not_seen_for_long_does_not_keep_it_from_being_deleted(new_server: Callable[..., Server]) -> None:

@@ -223,13 +223,18 @@ class ShuttingDownError(RetryableError):
 
 
 class OverloadedError(RetryableError):
-    """As much work is waiting as the server lets in."""
+    """As much work is waiting as the server lets in, or there is as much of something as there may be.
+
+    Args:
+        what: What is waiting.
+        full: What there is as much of, as a whole sentence, instead.
+    """
 
     reason = "OVERLOADED"
     retry_after = 0.1
 
-    def __init__(self, what: str) -> None:
-        super().__init__(f"too much is waiting: {what}")
+    def __init__(self, what: str = "", *, full: str = "") -> None:
+        super().__init__(full or f"too much is waiting: {what}")
 
 
 class AppendTimeoutError(MinkError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from inspect import isfunction
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias, TypeVar
 
 from mink_client.projections.policies import Faults, OnPoison, RestartPolicy, RetryPolicy
@@ -92,7 +93,9 @@ def handles(*types: str) -> Callable[[F], F]:
         DefinitionError: There is none, or something is no event type.
     """
     if not types or not all(isinstance(name, str) and name for name in types):
-        raise DefinitionError("handles", 'takes event types: @handles("OrderPlaced")')
+        # Without the parentheses, the function itself is what was given.
+        at = f" (at {types[0].__qualname__})" if types and isfunction(types[0]) else ""
+        raise DefinitionError("handles", f'takes event types: @handles("OrderPlaced"){at}')
 
     def mark(function: F) -> F:
         setattr(function, TYPES_MARK, (*getattr(function, TYPES_MARK, ()), *types))

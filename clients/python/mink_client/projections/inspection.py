@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from mink_client.projection_status import RebuildMode
 from mink_client.projections.definition import BATCH_MARK, TYPES_MARK, Definition, Projection, Start
 from mink_client.projections.handlers import Function, Handlers, Hooks
+from mink_client.projections.mistyped import mistyped
 from mink_client.projections.policies import Faults, OnPoison, RestartPolicy, RetryPolicy
 from mink_client.projections.problems import DefinitionError
 from mink_client.projections.targets.outside import NoTransaction
@@ -65,6 +66,8 @@ class _Inspection:
         self._default_name = name
 
     def definition(self) -> Definition:
+        if found := mistyped(self._thing):
+            raise self._wrong(found[0], f"is not known; did you mean {found[1]}?")
         target = self._target()
         handlers = self._handlers(target)
         hooks = Hooks(*(self._hook(name, target) for name in ("setup", "clear", "switch")))

@@ -22,11 +22,11 @@ def load(name: str) -> Definition:
     """
     module_name, colon, path = name.partition(":")
     if not module_name or not all(part.isidentifier() for part in module_name.split(".")) or (colon and not path):
-        raise DefinitionError("projection", f"package.module:Name is wanted, not {name!r:.200}")
+        raise DefinitionError("projection", f"package.module:Name is wanted, not {name!r:.200}{_suggested(module_name, path)}")
     here = str(Path.cwd())
     if here not in sys.path and "" not in sys.path:
         sys.path.insert(0, here)
-    module = _import(module_name)
+    module = _import(module_name, path)
     if not path:
         return Definition.of(module if _has_handlers(module) else _only_projection(module) or module)
     thing: object = module
@@ -37,13 +37,25 @@ def load(name: str) -> Definition:
     return Definition.of(thing)
 
 
-def _import(name: str) -> object:
+def _suggested(module: str, path: str) -> str:
+    """What was meant by the path of a file."""
+    if not module.endswith(".py"):
+        return ""
+    parts = [part for part in module.removesuffix(".py").replace("\\", "/").split("/") if part not in ("", ".")]
+    if not all(part.isidentifier() for part in parts):
+        return ""
+    return f"; did you mean {'.'.join(parts)}{':' if path else ''}{path}?"
+
+
+def _import(name: str, path: str) -> object:
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
         missing = error.name or ""
         if name == missing or name.startswith(f"{missing}."):
-            raise DefinitionError("projection", f"there is no module {missing} (looked for {name})") from None
+            raise DefinitionError(
+                "projection", f"there is no module {missing} (looked for {name}){_suggested(name, path)}"
+            ) from None
         raise DefinitionError("projection", f"{name} cannot be imported: there is no module {missing}") from error
     except DefinitionError:
         raise

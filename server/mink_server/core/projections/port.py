@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     import builtins
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
+    from mink_server.core.filters import EventFilter
     from mink_server.core.projections.model import (
         HandlerError,
         Joining,
@@ -24,8 +25,10 @@ if TYPE_CHECKING:
 class Workers(Protocol):
     """What workers do. Leases are known by their token: what comes with an old one changes nothing, and answers False."""
 
-    async def join(self, joining: Joining) -> None:
+    async def join(self, joining: Joining, check: Callable[[EventFilter | None], None] | None = None) -> None:
         """A worker has come. Makes the projection if it is not there, and begins the build of a higher revision.
+
+        `check` is called with the filter of each build that the projection has; with what it raises, nothing is changed.
 
         Raises InvalidRequestError (the same revision with another filter or number of partitions), OverloadedError (too many
         projections, or workers of this one), PositionAheadError (a start beyond the head).
@@ -94,6 +97,9 @@ class Control(Protocol):
 
     async def replaying(self, projection: str, positions: Sequence[int]) -> Mapping[int, bool]:
         """Of parked events, those that are still parked, and whether they still wait for being tried again."""
+
+    async def handled(self, projection: str, positions: Sequence[int]) -> int:
+        """Of events that `replay` has marked lately, and that are parked no longer, how many were handled. Others were dropped."""
 
     async def drop(self, projection: str, positions: Sequence[int]) -> int:
         """Forgets parked events (all, if no position is given); answers with how many."""

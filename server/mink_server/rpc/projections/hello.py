@@ -59,7 +59,12 @@ async def joining(hello: pb.Hello, worker: str, identity: Identity, head: Callab
         problems.add("from_end", "must be true, or not set")
     on_new_revision = mode(problems, "on_new_revision", hello.on_new_revision)
     problems.check()
-    _check_reach(where, identity)
+    if not _reaches_all(where, identity):
+        raise PermissionDeniedError(
+            f"the projection's filter passes more than {identity.name} may reach: "
+            "give it streams or stream_prefixes that lie within it",
+            Role.READ,
+        )
     return Joining(
         projection=hello.projection,
         worker=worker,
@@ -75,16 +80,31 @@ async def joining(hello: pb.Hello, worker: str, identity: Identity, head: Callab
     )
 
 
-def _check_reach(where: EventFilter | None, identity: Identity) -> None:
-    """Checks that a filter lies wholly within what somebody reaches: it is part of the projection, and is not narrowed."""
+def check_builds(projection: str, identity: Identity) -> Callable[[EventFilter | None], None] | None:
+    """Makes sure that somebody reaches all that a projection's builds handle: with a higher revision it would replace them.
+
+    Args:
+        projection: The projection's name.
+        identity: Who it is.
+
+    Returns:
+        What raises PermissionDeniedError for the filter of a build; None: nothing is to be checked.
+    """
+
+    def check(where: EventFilter | None) -> None:
+        if not _reaches_all(where, identity):
+            raise PermissionDeniedError(
+                f"projection {shown(projection)!r} is there already and handles more than {identity.name} may reach", Role.READ
+            )
+
+    return check if identity.prefixes else None
+
+
+def _reaches_all(where: EventFilter | None, identity: Identity) -> bool:
+    """Whether a filter lies wholly within what somebody reaches: it is part of the projection, and is not narrowed."""
     if not identity.prefixes:
-        return
+        return True
     given = where or EventFilter()
     part = narrowed(given, identity)
     whole = (given.streams, frozenset(given.stream_prefixes), given.categories)
-    if whole != (part.streams, frozenset(part.stream_prefixes), part.categories):
-        raise PermissionDeniedError(
-            f"the projection's filter passes more than {identity.name} may reach: "
-            "give it streams, stream_prefixes or categories that lie within it",
-            Role.READ,
-        )
+    return whole == (part.streams, frozenset(part.stream_prefixes), part.categories)

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from mink_server.storage.projections.tables import Tables
 
 _MOST_REPLAYED: Final = 10_000
+# Numbers of builds that are kept of projections that were deleted.
+_MOST_NUMBERS: Final = 10_000
 
 
 class Control:
@@ -95,7 +97,7 @@ class Control:
                 names = ", ".join(sorted(worker.name for worker in workers)[:5])
                 raise ProjectionInUseError(projection, f"{len(workers)} worker(s) run it ({names}): stop them first")
             observed = await self._tables.observe_one(connection.fetch, projection)
-            await connection.execute(self._tables.statement("delete"), projection)
+            await connection.execute(self._tables.statement("delete"), projection, _MOST_NUMBERS)
             await self._tables.tell(connection, [projection])
         return checkpoint_of(observed.row.live), observed.row.parked
 

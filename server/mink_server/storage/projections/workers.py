@@ -15,9 +15,10 @@ from mink_server.storage.projections.tables import Changes
 from mink_server.storage.statements import statement
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
+    from mink_server.core.filters import EventFilter
     from mink_server.core.projections.model import HandlerError, Joining, Member, Orders, Progress
     from mink_server.storage.database import Database
     from mink_server.storage.projections.builds import Builds
@@ -52,7 +53,7 @@ class Workers:
         self._builds = builds
         self._rounds = rounds
 
-    async def join(self, joining: Joining) -> None:
+    async def join(self, joining: Joining, check: Callable[[EventFilter | None], None] | None = None) -> None:
         """A worker has come."""
         async with self._database.connection() as connection, connection.transaction():
             found, now = await self._tables.locked(connection, [joining.projection])
@@ -60,12 +61,15 @@ class Workers:
                 await self._create(connection, joining)
                 found, now = await self._tables.locked(connection, [joining.projection])
             if joining.projection not in found:
-                raise OverloadedError(f"projections (at most {limits.MAX_PROJECTIONS})")
+                raise OverloadedError(full=f"there are {limits.MAX_PROJECTIONS} projections, as many as there may be: delete one")
             stored = found[joining.projection]
+            for build in stored.builds if check else ():
+                check(build.where)
             _check(stored, joining, now)
             stale = [(joining.projection, w.worker) for w in stored.row.workers if w.seen_until < now - FORGET_AFTER]
             if len(stored.row.workers) - len(stale) >= limits.MAX_WORKERS:
-                raise OverloadedError(f"workers of projection {shown(joining.projection)!r} (at most {limits.MAX_WORKERS})")
+                most = f"there are {limits.MAX_WORKERS} workers of projection {shown(joining.projection)!r}, as many as there may be"
+                raise OverloadedError(full=most)
             await self._tables.write(connection, Changes(gone=stale, told={joining.projection}), now)
             await connection.execute(self._tables.statement("add_worker"), *self._worker(joining))
             found, now = await self._tables.locked(connection, [joining.projection])
@@ -181,7 +185,8 @@ class Workers:
         what = (error.position, error.type, error.stream, error.message, error.attempts)
         row = await self._fetchrow("park", *_key(lease), *what, limits.MAX_PARKED)
         if row["stands"] and not row["parked"]:
-            raise OverloadedError(f"parked events of projection {shown(lease.projection)!r} (at most {limits.MAX_PARKED})")
+            most = f"there are {limits.MAX_PARKED} parked events of projection {shown(lease.projection)!r}, as many as there may be"
+            raise OverloadedError(full=f"{most}: replay or drop some")
         return bool(row["stands"])
 
     async def replayed(self, lease: Lease, position: int, error: HandlerError | None) -> bool:

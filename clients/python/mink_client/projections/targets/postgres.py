@@ -131,6 +131,8 @@ class Postgres:
                 await self._tables.make(connection)
                 found = await self._against_holders(connection, lease, lambda: self._tables.claim(connection, lease, log_id))
                 await one_at_a_time(connection, f"mink projection {lease.projection}")
+                if found is None and not self._side_by_side and hooks.switch is None:
+                    await self._forget_earlier(connection, lease, hooks)
                 await self._set_up(connection, lease, hooks)
             if self._side_by_side and lease.build == lease.live_build:
                 await self._forget_before(connection, lease)
@@ -159,25 +161,42 @@ class Postgres:
             await self._tables.make(connection)
             await self._against_holders(connection, lease, lambda: self._tables.clear(connection, lease, log_id))
             await one_at_a_time(connection, f"mink projection {lease.projection}")
-            if hooks.clear is not None:
-                await self._call(connection, lease, hooks.clear)
-                await self._set_up(connection, lease, hooks)
-            elif self._schema is None:
-                raise DefinitionError("clear", "is missing: without it, only a read model with a `schema` can be rebuilt in place")
-            elif self._side_by_side:
-                await builds.make_build(connection, self._schema, lease)
-                aside = await builds.set_aside(connection, self._schema, lease)
-                await self._set_up(connection, lease, hooks)
-                await connection.execute(f"drop schema {quoted(aside)} cascade")
-            else:
-                other = await self._tables.other_projection(connection, lease.projection)
-                if other is not None:
-                    raise DefinitionError("clear", f"is missing: the schema {self._schema} is also that of projection {other}")
-                grants = await builds.grants_in(connection, self._schema)
-                await builds.empty(connection, self._schema)
-                await self._set_up(connection, lease, hooks)
-                await builds.grant(connection, self._schema, grants)
-            await _check_whole(connection)
+            await self._empty(connection, lease, hooks)
+
+    async def _empty(self, connection: Pooled, lease: Lease, hooks: Hooks) -> None:
+        """Empties the read model of a build, and sets it up again."""
+        if hooks.clear is not None:
+            await self._call(connection, lease, hooks.clear)
+            await self._set_up(connection, lease, hooks)
+        elif self._schema is None:
+            raise DefinitionError("clear", "is missing: without it, only a read model with a `schema` can be emptied")
+        elif self._side_by_side:
+            await builds.make_build(connection, self._schema, lease)
+            aside = await builds.set_aside(connection, self._schema, lease)
+            await self._set_up(connection, lease, hooks)
+            await connection.execute(f"drop schema {quoted(aside)} cascade")
+        else:
+            other = await self._tables.other_projection(connection, lease.projection)
+            if other is not None:
+                raise DefinitionError("clear", f"is missing: the schema {self._schema} is also that of projection {other}")
+            grants = await builds.grants_in(connection, self._schema)
+            await builds.empty(connection, self._schema)
+            await self._set_up(connection, lease, hooks)
+            await builds.grant(connection, self._schema, grants)
+        await _check_whole(connection)
+
+    async def _forget_earlier(self, connection: Pooled, lease: Lease, hooks: Hooks) -> None:
+        """Empties a read model that was filled by an earlier build: the projection was deleted, and made again."""
+        earlier = await self._tables.earlier(connection, lease)
+        if earlier is None:
+            return
+        _log.warning(
+            "%s: the read model is that of build %d, from before the projection was deleted: it is emptied",
+            lease.projection,
+            earlier,
+        )
+        await self._tables.forget_earlier(connection, lease)
+        await self._empty(connection, lease, hooks)
 
     async def switch(self, lease: Lease, hooks: Hooks) -> None:
         """See `Target`."""

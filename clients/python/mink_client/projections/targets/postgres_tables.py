@@ -74,6 +74,12 @@ on conflict (projection, build, partition) do update
     where c.token <= excluded.token"""
 _FENCE: Final = "update {checkpoints} set token = $3 where projection = $1 and build <= $2 and token <= $3"
 _GREATER: Final = "select exists (select from {checkpoints} where projection = $1 and build between $2 and $3 and token > $4)"
+_EARLIER: Final = "select max(build) from {checkpoints} where projection = $1 and build < $2"
+_LATER: Final = "select exists (select from {checkpoints} where projection = $1 and build > $2)"
+_FORGET_EARLIER: Final = (
+    "delete from {checkpoints} where projection = $1 and build < $2",
+    "delete from {replayed} where projection = $1 and build < $2",
+)
 _OTHER: Final = "select min(projection) from {checkpoints} where projection <> $1"
 _REPLAYED: Final = "insert into {replayed} (projection, build, position) values ($1, $2, $3) on conflict do nothing"
 _FORGET: Final = "delete from {replayed} where projection = $1 and build = $2"
@@ -234,6 +240,31 @@ class Tables:
         """
         name: str | None = await connection.fetchval(self._sql(_OTHER), projection)
         return name
+
+    async def earlier(self, connection: AnyConnection, lease: Lease) -> int | None:
+        """The last of the projection's builds before that of the lease that has left a checkpoint; None: there is none.
+
+        Args:
+            connection: A connection.
+            lease: The lease, on the only build that there should be.
+
+        Raises:
+            LeaseLost: There is a later one.
+        """
+        if await connection.fetchval(self._sql(_LATER), lease.projection, lease.build):
+            raise LeaseLost
+        build: int | None = await connection.fetchval(self._sql(_EARLIER), lease.projection, lease.build)
+        return build
+
+    async def forget_earlier(self, connection: AnyConnection, lease: Lease) -> None:
+        """Forgets all builds before that of the lease: who is still at one of them commits no more.
+
+        Args:
+            connection: In a transaction.
+            lease: The lease.
+        """
+        for sql in _FORGET_EARLIER:
+            await connection.execute(self._sql(sql), lease.projection, lease.build)
 
     async def forget_before(self, connection: AnyConnection, lease: Lease) -> None:
         """Forgets older builds; of the one before only what no fence needs.

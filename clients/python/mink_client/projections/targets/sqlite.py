@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import logging
 import os
 import sqlite3
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -23,6 +25,12 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_log: Final = logging.getLogger("mink_client.projections")
+
+_GAP: Final = 0.05
+"""The part of a transaction's time for which the file is left to other processes after it."""
+_LONGEST_GAP: Final = 0.005
+"""Seconds; some times what others need to notice."""
 _SPOILED: Final = (
     "a handler has ended the transaction: `commit()`, `rollback()`, `executescript()` and `with connection:` do that; "
     "leave them out, and use `execute()`"
@@ -120,8 +128,26 @@ class SQLite:
         """See `Target`."""
         async with self._hook_transaction() as connection:
             found = await self._do(tables.claim, connection, lease, log_id)
+            if found is None and hooks.switch is None:
+                await self._forget_earlier(connection, lease, hooks)
             await self._call(hooks.setup)
         return found
+
+    async def _forget_earlier(self, connection: sqlite3.Connection, lease: Lease, hooks: Hooks) -> None:
+        """Empties a read model that was filled by an earlier build: the projection was deleted, and made again."""
+        earlier = await self._do(tables.forget_earlier, connection, lease)
+        if earlier is None:
+            return
+        if hooks.clear is None:
+            raise DefinitionError(
+                "clear", f"is missing: the read model is that of build {earlier}, from before the projection was deleted"
+            )
+        _log.warning(
+            "%s: the read model is that of build %d, from before the projection was deleted: it is emptied",
+            lease.projection,
+            earlier,
+        )
+        await self._call(hooks.clear)
 
     @asynccontextmanager
     async def transaction(self, lease: Lease) -> AsyncIterator[SQLiteTransaction]:
@@ -173,13 +199,16 @@ class SQLite:
         connection = self._open_connection()
         async with self._turn:
             try:
-                await self._do(tables.begin, connection)
+                await self._do(tables.begin, connection, self._busy_timeout)
+                began = time.monotonic()
                 yield connection
                 await self._do(_commit, connection)
             except BaseException:
                 # Also after a commit that went through while its task was cancelled: then there is nothing to take back.
                 await self._do(_roll_back, connection)
                 raise
+            # Another process that waits gets its turn now, or never if this one has always more to do.
+            await asyncio.sleep(min((time.monotonic() - began) * _GAP, _LONGEST_GAP))
 
     @asynccontextmanager
     async def _hook_transaction(self) -> AsyncIterator[sqlite3.Connection]:

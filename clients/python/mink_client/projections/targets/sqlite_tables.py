@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import sqlite3
+import time
 from typing import TYPE_CHECKING, Any, Final
 
 from mink_client.projections.target import Checkpoint, LeaseLost
 
 if TYPE_CHECKING:
-    import sqlite3
-
     from mink_client.projections.lease import Lease
 
 _TABLES: Final = (
@@ -29,6 +29,8 @@ _TABLES: Final = (
         primary key (projection, build, position)
     ) without rowid""",
 )
+_LOOK_EVERY: Final = 0.001
+"""Seconds between two looks whether the file is free."""
 _ROW: Final = "projection = ? and build = ? and partition = ?"
 _MOVE: Final = f"""update mink_checkpoints set position = ?, updated_at = strftime('%Y-%m-%dT%H:%M:%fZ')
     where {_ROW} and token = ?"""  # noqa: S608 - no value is in it
@@ -44,13 +46,29 @@ def make(connection: sqlite3.Connection) -> None:
         connection.execute(table)
 
 
-def begin(connection: sqlite3.Connection) -> None:
+def begin(connection: sqlite3.Connection, patience: float) -> None:
     """Begins a transaction, the only one that writes.
+
+    SQLite itself looks ever more seldom whether it can have the file. Somebody who writes all the time would keep others out.
 
     Args:
         connection: Not in a transaction.
+        patience: Seconds to wait for another process that writes.
     """
-    connection.execute("begin immediate")
+    end = time.monotonic() + patience
+    connection.execute("pragma busy_timeout = 0")
+    try:
+        while True:
+            try:
+                connection.execute("begin immediate")
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() >= end:
+                    raise
+            else:
+                return
+            time.sleep(_LOOK_EVERY)
+    finally:
+        connection.execute(f"pragma busy_timeout = {patience * 1000:.0f}")
 
 
 def position(connection: sqlite3.Connection, lease: Lease) -> int | None:
@@ -107,6 +125,26 @@ def claim(connection: sqlite3.Connection, lease: Lease, log_id: str) -> Checkpoi
         connection.execute(f"update mink_checkpoints set log_id = ? where {_ROW}", (log_id, *_row(lease)))  # noqa: S608
         return None
     return Checkpoint(row[0], row[2])
+
+
+def forget_earlier(connection: sqlite3.Connection, lease: Lease) -> int | None:
+    """Forgets all builds before that of the lease; answers with the last of them, None: there is none.
+
+    Args:
+        connection: In a transaction.
+        lease: The lease, on the only build that there should be.
+
+    Raises:
+        LeaseLost: There is a later one.
+    """
+    of = (lease.projection, lease.build)
+    if _one(connection, "select 1 from mink_checkpoints where projection = ? and build > ?", *of) is not None:
+        raise LeaseLost
+    row = _one(connection, "select max(build) from mink_checkpoints where projection = ? and build < ?", *of)
+    connection.execute("delete from mink_checkpoints where projection = ? and build < ?", of)
+    connection.execute("delete from mink_replayed where projection = ? and build < ?", of)
+    build: int | None = row[0] if row else None
+    return build
 
 
 def clear(connection: sqlite3.Connection, lease: Lease, log_id: str) -> None:

@@ -86,3 +86,12 @@ create table {schema}.projection_parked (
 );
 -- What every round looks for, and hardly ever finds.
 create index projection_parked_replaying on {schema}.projection_parked (name, build, partition, position) where replaying;
+
+-- Projections that were deleted. One that is made again does not use numbers of builds again: read models still have what
+-- earlier builds left.
+create table {schema}.projection_numbers (
+    name text collate "C" primary key,
+    last_build bigint not null,
+    deleted_at timestamptz not null default now()
+);
+create index projection_numbers_by_age on {schema}.projection_numbers (deleted_at);
