@@ -8,8 +8,8 @@ BIN := .venv/bin
 # Which tests, and what else to say to pytest (or to the benchmark).
 TESTS ?=
 ARGS ?=
-# All tests run in three processes, each with databases of its own; most of what they do is wait. PARALLEL= runs them one by one.
-PARALLEL ?= -n 3 --dist loadfile
+# All tests run in four processes, each with databases of its own; most of what they do is wait. PARALLEL= runs them one by one.
+PARALLEL ?= -n 4 --dist loadfile
 
 # uv keeps its downloads in the home folder; without one that can be written, they stay in .venv.
 ifneq ($(shell d="$${UV_CACHE_DIR:-$${XDG_CACHE_HOME:-$${HOME:-/nonexistent}/.cache}/uv}"; mkdir -p "$$d" 2>/dev/null && test -w "$$d" && echo ok),ok)

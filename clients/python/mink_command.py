@@ -7,6 +7,9 @@ def main() -> int:
     """Runs the command line, and returns its exit code; see `mink_client.cli`."""
     # gRPC reads it when it is loaded. It would write lines of its own about what a line of ours says anyway.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
-    from mink_client.cli import main as run  # noqa: PLC0415 - see above
+    try:
+        from mink_client.cli import main as run  # noqa: PLC0415 - see above
 
-    return run()
+        return run()
+    except KeyboardInterrupt:  # while the rest was loaded: that takes a moment
+        return 130

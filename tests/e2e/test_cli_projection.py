@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import signal
 import sys
 import uuid
@@ -192,12 +193,14 @@ class TestLooking:
             ["delete", "{}", "--yes"],
             ["watch", "{}"],
             ["parked", "list", "{}"],
+            ["parked", "list", "{}", "--output", "json"],
             ["parked", "replay", "{}"],
             ["parked", "drop", "{}", "--all", "--yes"],
         ],
     )
     async def test_a_name_that_is_not_there_is_said_with_where_names_are(self, mink, name, arguments):
-        _, error = await mink(*(argument.format(name) for argument in arguments), code=1)
+        output, error = await mink(*(argument.format(name) for argument in arguments), code=1)
+        assert output == ""
         assert error == f"mink: there is no projection {name}: `mink projection list` has those there are\n"
 
 
@@ -322,6 +325,16 @@ class TestRebuilding:
             await until(lambda found: found.state == "running")
             assert one.cleared == 1
 
+    async def test_one_that_is_paused_is_not_waited_for_for_ever_and_status_says_what_it_waits_for(self, mink, name, worker, put):
+        async with worker(can_clear=True) as one:
+            await has_handled(one, await put())
+            await mink("pause", name)
+            _, error = await mink("rebuild", name, "--yes", "--wait", "--timeout", "2", "-o", "json", code=1)
+            assert error == f"mink: the rebuild waits; it is paused: mink projection resume {name}\n"
+            output, _ = await mink("status", name)
+            assert re.search(rf"\nrebuild +in place, clearing\n.* 0%\nrebuild waits +it is paused: .* resume {name}\n", output)
+            assert output.count("%") == 1
+
     async def test_a_worker_that_cannot_do_it_is_a_refusal(self, mink, name, worker, until):
         async with worker():
             await until(lambda found: found.state == "running")
@@ -394,7 +407,8 @@ class TestParked:
             await mink("parked", "drop", name, "--all", "--position", "1", "--yes", code=2)
             output, _ = await mink("parked", "drop", name, "--position", str(last - 3), "--yes")
             assert output == f"Dropped 1 parked event of {name}.\n"
-            _, error = await mink("parked", "drop", name, "--position", str(last - 3), "--yes", code=1)
+            output, error = await mink("parked", "drop", name, "--position", str(last - 3), "--yes", code=1)
+            assert output == ""
             assert error == "mink: 1 of 1 position not parked\n"
             assert await mink.json("parked", "drop", name, "--all", "--yes") == {"projection": name, "dropped": 0}
 

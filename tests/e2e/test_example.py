@@ -42,7 +42,7 @@ class Shop:
         self.reader = Reader(PAGE, folder, first=("where",), MINK_SERVER=self.mink.grpc_address, PAGE_PORT=0)
         programs = install_dir(wheel_package(), 18) / "bin"
         self.reader.variables["PATH"] = f"{programs}:{os.environ['PATH']}"
-        self.read_model_url = f"postgresql://mink@/mink?host={folder}/.mink/run"
+        self.read_model_url = f"postgresql://mink@/mink?host={folder}/.mink/run&port=5432"
         self.workers: list[Started] = []
 
     def close(self) -> None:
@@ -126,7 +126,7 @@ def test_each_block_of_commands_on_the_page_is_typed() -> None:
 def test_the_page_says_what_the_server_prints(opened: Shop) -> None:
     printed = re.search(r"Postgres (postgresql://\S+)", opened.mink.output)
     assert printed is not None
-    assert printed.group(1) == f"{opened.read_model_url}&port=5432"
+    assert printed.group(1) == opened.read_model_url
 
 
 def test_with_a_database_of_ones_own_its_url_is_not_printed(start_server: Callable[..., MinkProcess]) -> None:
@@ -137,7 +137,7 @@ async def test_two_workers_share_the_orders_and_lose_none(shop: Shop) -> None:
     found = await shop.settled()
     assert all(partition.events > 1000 for partition in found.live.partitions)
     assert "running" in await there(shop.reader.run, "status")
-    assert re.search(r"shipped +\| +\d+", await there(shop.reader.run, "query"))
+    assert re.search(r"shipped +\| +\d+ +\| +\d+\.\d\d\n", await there(shop.reader.run, "query"))
     await shop.is_right()
 
 

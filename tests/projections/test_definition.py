@@ -145,6 +145,10 @@ async def generator(self: Any, event: Any) -> Any:
 @pytest.mark.parametrize(
     ("attributes", "attribute", "problem"),
     [
+        ({"streem_prefixes": ["a"]}, "streem_prefixes", "is not known; did you mean stream_prefixes?"),
+        ({"stream": "Order-1"}, "stream", "did you mean streams?"),
+        ({"partition": 3}, "partition", "did you mean partitions?"),
+        ({"on_posion": "park"}, "on_posion", "did you mean on_poison?"),
         ({"name": ""}, "name", "1 to 200"),
         ({"name": "a\nb"}, "name", "control"),
         ({"name": 3}, "name", "text"),
@@ -191,6 +195,32 @@ def test_what_is_wrong_is_named(attributes: dict[str, Any], attribute: str, prob
     assert "geheim" not in str(caught.value)
 
 
+class Nothing(Projection):
+    @handles("A")
+    async def a(self, event: Any) -> None: ...
+
+
+def test_a_mistyped_filter_is_refused_in_classes_objects_and_modules() -> None:
+    wrong = type("Wrong", (Nothing,), {"category": ["Order"]})
+    module = ModuleType("shop.wrong")
+    exec("from mink_client.projections import handles\ncategory = ['Order']\n@handles('A')\nasync def a(event): ...", vars(module))
+    for thing in (wrong, wrong(), module):
+        with pytest.raises(DefinitionError, match=r"category: is not known; did you mean categories\?"):
+            Definition.of(thing)
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        {"category": "Order", "categories": ["Order"]},
+        {"state": "new", "table": "orders", "batch": 100, "version": 3, "position": 0, "PARTITION": 3, "_stream": "x"},
+        {"stream": lambda self: None, "partition": True, "names": ["a"], "title": "x", "url": "y", "timeout": 3},
+    ],
+)
+def test_what_users_have_beside_it_is_theirs(attributes: dict[str, Any]) -> None:
+    Definition.of(type("Own", (Nothing,), attributes))
+
+
 def test_something_without_handlers_is_refused() -> None:
     class Empty(Projection): ...
 
@@ -218,6 +248,8 @@ def test_the_decorator_wants_types() -> None:
     for wrong in ((), (3,), ("",), (handler(),)):
         with pytest.raises(DefinitionError, match="OrderPlaced"):
             handles(*wrong)  # type: ignore[arg-type]
+    with pytest.raises(DefinitionError, match=r"\(at handler.<locals>.nothing\)"):
+        handles(handler())
 
 
 def test_postgres_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

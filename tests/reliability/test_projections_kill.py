@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.reliability.load import lasting
+from tests.reliability.projections.models import PostgresModel, SQLiteModel
 from tests.reliability.projections.scene import until
 
 if TYPE_CHECKING:
@@ -39,8 +40,9 @@ async def handled_more(scene: Scene, events: int = 50) -> None:
 @lasting(2 * _ONE, 10 * _ONE)
 async def test_workers_are_killed(open_scene: Callable[..., Awaitable[Scene]], kind: str, seconds: float) -> None:
     scene = await open_scene(kind=kind, partitions=2)
+    (scene.folder / "slow").write_text("0.003")  # so that most kills are in the middle of something
     await scene.start_workers(3)
-    async with scene.writers() as writers:
+    async with scene.writers(pause=0.05) as writers:
         for _ in range(round(seconds / _ONE)):
             await writers.run(random.uniform(0.1, 0.6))
             scene.kill(random.choice([worker for worker in scene.workers if worker.alive]))
@@ -54,6 +56,30 @@ async def test_workers_are_killed(open_scene: Callable[..., Awaitable[Scene]], k
         await writers.progress()
         await writers.stop()
     await scene.finish(f"kill -9 of workers, {kind}", may_repeat=kind == "file")
+
+
+@pytest.mark.parametrize("kind", ["postgres", "sqlite"])
+async def test_rows_and_checkpoint_move_at_one_moment(open_scene: Callable[..., Awaitable[Scene]], kind: str) -> None:
+    """Whoever reads both at once never sees rows beyond the checkpoint: there is no moment for a kill in between."""
+    scene = await open_scene(kind=kind)
+    assert isinstance(scene.model, PostgresModel | SQLiteModel)
+    await scene.start_workers(1)
+    seen = set()
+    async with scene.writers() as writers:
+        await writers.progress()
+        await scene.caught_up()
+        enough = writers.appends + 150
+        while writers.appends < enough:
+            await writers.run(0)
+            ((rows, checkpoint),) = await scene.model.fetch(_ROWS_AND_CHECKPOINT)
+            assert rows <= checkpoint
+            seen.add(rows)
+        await writers.stop()
+    assert len(seen) > 10
+    await scene.finish(f"rows and checkpoint, {kind}")
+
+
+_ROWS_AND_CHECKPOINT = "select (select max(position) from applied), (select position from mink_checkpoints)"
 
 
 @lasting(2 * _ONE, 10 * _ONE)

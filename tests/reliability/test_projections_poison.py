@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from mink_client import ANY, ProjectionState
 
+from tests.reliability.projections.proxy import Proxy
 from tests.reliability.projections.scene import NAME, until
 from tests.reliability.projections.writers import POISON, some
 
@@ -118,3 +119,34 @@ async def test_poison_is_parked_while_workers_are_killed(open_scene: Callable[..
     await replaying
     assert (await scene.status()).parked_events == 0
     await scene.finish("poison and kills", unordered=poison)
+
+
+async def test_a_replay_whose_answer_is_lost_is_not_applied_twice(open_scene: Callable[..., Awaitable[Scene]]) -> None:
+    """The worker is cut off while it is at the event, and commits. Whoever is given the event next finds that it is done."""
+    scene = await open_scene(lease=4, READ_MODEL_ON_POISON="park")
+    async with Proxy(scene.servers[0].grpc_address) as proxy:
+        first = scene.start_worker(proxy.address)
+        await scene.connected(first)
+        done = await scene.mink.append("Stream-1", some(1, POISON), expected=ANY)
+        await scene.mink.append("Stream-1", some(2, "Opened"), expected=ANY)
+        await scene.caught_up()
+        (scene.folder / "mended").touch()
+        (scene.folder / "hold").touch()
+        replaying = asyncio.create_task(scene.mink.projections.replay_parked(NAME, timeout=40))
+        await until((scene.folder / f"held-{first.pid}").exists, "the handler is at the event")
+        proxy.cut()
+        (scene.folder / "hold").unlink()
+        (scene.folder / "go").touch()
+
+        async def applied() -> bool:
+            return any(one.event.position == done.last_position for one in await scene.model.applied())
+
+        await until(applied, "it is applied")
+        (second,) = await scene.start_workers(1)
+        tried = await replaying
+        if tried.waiting:  # a call waits at most 10 s
+            tried = await scene.mink.projections.replay_parked(NAME, timeout=20)
+        assert (tried.handled, tried.failed, tried.waiting) == (1, 0, 0)
+        assert list((await scene.holders()).values()) == [second.name]
+        assert (await scene.status()).parked_events == 0
+        await scene.finish("a replay whose answer is lost", unordered=[done.last_position])

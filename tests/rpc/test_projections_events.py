@@ -6,6 +6,7 @@ import asyncio
 import random
 from typing import TYPE_CHECKING, Any
 
+import asyncpg
 import grpc
 import pytest
 from mink.v1 import event_store_pb2
@@ -205,7 +206,11 @@ async def test_a_worker_that_does_not_read_is_cut_off_and_replaced(start_server:
         (lambda key: {"handled": pb.Handled(lease=key, position=10**9)}, "handled.position"),
         (lambda key: {"handled": pb.Handled(lease=key, position=-1)}, "handled.position"),
         (lambda key: {"handled": pb.Handled(lease=key, events=-1)}, "handled.events"),
+        (lambda key: {"handled": pb.Handled(lease=key, events=1)}, "handled.events"),  # all that was sent is handled
+        (lambda key: {"handled": pb.Handled(lease=key, events=2**63 - 1)}, "handled.events"),
         (lambda key: {"handled": pb.Handled(lease=key, errors=-1)}, "handled.errors"),
+        (lambda key: {"handled": pb.Handled(lease=key, errors=1_000_001)}, "handled.errors"),
+        (lambda key: {"handled": pb.Handled(lease=key, skipped=2**63 - 1)}, "handled.skipped"),
         (lambda key: {"handled": pb.Handled(lease=key, skipped=-1)}, "handled.skipped"),
         (lambda key: {"handled": pb.Handled(lease=key, took={"seconds": -1})}, "handled.took"),
         (lambda key: {"start": pb.Start(lease=key)}, "start.lease"),
@@ -278,6 +283,42 @@ async def test_events_errors_and_time_are_counted_by_projection(start_server: Ca
         await until(lambda: _deleted(client, 'P "quoted"'))
         with pytest.raises(AssertionError, match="is not in"):
             await metric(server, f"mink_projection_events_total{label}")
+
+
+async def test_what_cannot_be_saved_of_one_projection_stops_no_other(start_server: Callable[..., MinkProcess]) -> None:
+    server = start_server(MINK_PROJECTION_LEASE="60")  # rounds, which save as well, are far apart
+    async with connected(server) as client:
+        workers = {name: await RawWorker(client.channel, name).start() for name in ("a", "b", "c")}
+        for worker in workers.values():
+            await worker.until(lambda worker=worker: worker.caught_up)
+        connection = await asyncpg.connect(server.env["DATABASE_URL"])
+        try:
+            schema = server.env["DATABASE_SCHEMA"]
+            await connection.execute(f"update {schema}.projection_partitions set events = {2**63 - 1} where name = 'b'")
+
+            async def are_saved(head: int) -> bool:
+                shown = [(await client.projection(name)).live.partitions[0] for name in ("a", "c")]
+                return all((one.checkpoint, one.events) == (head, head) for one in shown)
+
+            saved_between_rounds = 0
+            for head in range(1, 11):
+                rounds = len(workers["a"].got("heartbeat"))
+                await client.append("S", event())
+                await until(lambda head=head: are_saved(head))
+                saved_between_rounds += len(workers["a"].got("heartbeat")) == rounds
+            assert saved_between_rounds > 5
+            assert (await client.projection("b")).checkpoint == 0
+            await connection.execute(f"update {schema}.projection_partitions set events = 0 where name = 'b'")
+        finally:
+            await connection.close()
+        await workers["b"].stop()  # what it has told is saved at last
+
+        async def is_saved() -> bool:
+            return (await client.projection("b")).checkpoint == 10
+
+        await until(is_saved)
+        for worker in workers.values():
+            await worker.stop()
 
 
 async def _deleted(client: Client, name: str) -> bool:

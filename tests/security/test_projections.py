@@ -68,6 +68,36 @@ async def test_a_worker_must_reach_all_that_its_projection_takes(parties, where)
     assert list(names) == []
 
 
+@pytest.mark.parametrize("where", [{"stream_prefixes": ["Theirs-"]}, {"streams": ["Mine-1", "Theirs-secret"]}, {}])
+async def test_a_higher_revision_takes_over_nothing_that_lies_outside(parties, where):
+    _, limited, everything = parties
+
+    async def shown() -> pb.Projection:
+        request = pb.GetProjectionRequest(projection="P")
+        return (await everything.projections.GetProjection(request, metadata=everything.metadata)).projection
+
+    theirs = await worker_of(everything, "P", **where).start()
+    await theirs.until(lambda: theirs.leases)
+    before = await shown()
+    rival = worker_of(limited, "P", stream_prefixes=["Mine-"])
+    rival.hello.revision = 2
+    error = await refused(rival)
+    assert (error.code, error.reason, error.role) == (grpc.StatusCode.PERMISSION_DENIED, "PERMISSION_DENIED", "read")
+    assert "Theirs" not in error.message
+    after = await shown()
+    assert not after.HasField("next")
+    assert (after.live.build, after.live.revision, after.live.filter) == (before.live.build, 1, before.live.filter)
+    assert [one.worker_id for one in after.workers] == [one.worker_id for one in before.workers]
+    assert not theirs.lost
+    # Their own, they may.
+    mine = await worker_of(limited, "Q", stream_prefixes=["Mine-"]).start()
+    newer = worker_of(limited, "Q", stream_prefixes=["Mine-", "Ours-"])
+    newer.hello.revision = 2
+    await newer.start()
+    for worker in (theirs, mine, newer):
+        await worker.stop()
+
+
 async def test_a_worker_gets_what_it_reaches_and_nothing_else(parties):
     _, limited, everything = parties
     for stream in ("Mine-1", "Theirs-1", "Ours-1", "Mine", "Mine-2"):

@@ -121,7 +121,7 @@ async def test_there_are_not_too_many_projections(server: Server, monkeypatch: p
     monkeypatch.setattr(limits, "MAX_PROJECTIONS", 2)
     await server.join("A")
     await server.join("B")
-    with pytest.raises(OverloadedError, match="projections"):
+    with pytest.raises(OverloadedError, match=r"^there are 2 projections, as many as there may be: delete one$"):
         await server.join("C")
     await server.join("B")
     assert [observed.row.name for observed in await server.control.list()] == ["A", "B"]
@@ -305,6 +305,34 @@ async def test_a_parked_event(server: Server) -> None:
     assert await server.workers.replayed(lease, 3, None)
     assert await server.control.parked("P", 0, 10) == []
     assert await server.workers.replayed(lease, 3, None), "an operator may have dropped it"
+
+
+async def test_what_was_handled_again_is_known_apart_from_what_was_dropped(server: Server) -> None:
+    await server.join()
+    lease = await server.only_lease()
+    for position in (3, 4, 5):
+        assert await server.workers.park(lease, replace(ERROR, position=position))
+    assert await server.control.replay("P", []) == [3, 4, 5]
+    assert await server.workers.replayed(lease, 3, None)
+    assert await server.workers.replayed(lease, 4, None)
+    assert await server.control.drop("P", [5]) == 1
+    assert await server.workers.replayed(lease, 5, None), "it was on its way"
+    assert await server.control.handled("P", [3, 4, 5]) == 2
+    assert await server.control.handled("Q", [3]) == 0
+    # Parked again, as after the read model was lost: what was before does not count.
+    assert await server.workers.park(lease, replace(ERROR, position=3))
+    assert await server.control.replay("P", [3]) == [3]
+    assert await server.control.drop("P", [3]) == 1
+    assert await server.control.handled("P", [3, 4]) == 1
+
+
+async def test_attempts_end_somewhere(server: Server) -> None:
+    await server.join()
+    lease = await server.only_lease()
+    assert await server.workers.park(lease, replace(ERROR, attempts=2**31 - 1))
+    assert await server.workers.replayed(lease, ERROR.position, replace(ERROR, attempts=2**31 - 1))
+    [event] = await server.control.parked("P", 0, 10)
+    assert event.attempts == 2**31 - 1
 
 
 async def test_there_are_not_too_many_parked_events(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:

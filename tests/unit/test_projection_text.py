@@ -110,8 +110,8 @@ def test_a_status_of_one_that_is_well(capsys: pytest.CaptureFixture[str]) -> Non
     ]
     assert partitions.splitlines() == [
         "Partitions",
-        "PARTITION  STATUS   POSITION  LAG  ERRORS  SINCE                     WORKER",
-        "        0  running        10    0       0  2026-11-22T07:30:00.000Z  shop@host",
+        "PARTITION  STATUS   POSITION  LAG  EVENTS  ERRORS  SINCE                     WORKER",
+        "        0  running        10    0       5       0  2026-11-22T07:30:00.000Z  shop@host",
     ]
     assert workers.splitlines() == [
         "Workers",
@@ -164,8 +164,12 @@ def test_a_status_of_one_that_is_rebuilt(capsys: pytest.CaptureFixture[str]) -> 
     assert "\nPartitions of the next build\n" in output
     show_status(a_projection(live=Build(1, 1, None, (), progress(0, step="clearing", to_position=0, time_left=None))))
     output = capsys.readouterr().out
-    assert "\nrebuild        in place, clearing\n" in output
-    assert output.count("%") == 1  # a bar of nothing would say that all is done
+    assert f"\nrebuild        in place, clearing\n               {'░' * 30} 0%\n" in output
+    assert output.count("%") == 1  # that of the model that is cleared would say that all is done
+    assert "rebuild waits" not in output
+    paused = Build(1, 1, None, (), progress(0, step="clearing", to_position=0, time_left=None))
+    show_status(a_projection(name="my orders", state=ProjectionState.PAUSED, live=paused))
+    assert "\nrebuild waits  it is paused: mink projection resume 'my orders'\n" in capsys.readouterr().out
 
 
 def test_a_status_without_workers_says_how_to_start_one(capsys: pytest.CaptureFixture[str]) -> None:
@@ -233,6 +237,8 @@ def test_errors_say_what_to_do() -> None:
 
     absent = ProjectionNotFound("PROJECTION_NOT_FOUND", "words", "OrderSumary")
     assert said(absent) == "there is no projection OrderSumary: `mink projection list` has those there are"
+    spaced = ProjectionInUse("PROJECTION_IN_USE", "my orders")
+    assert "`mink projection status 'my orders'`" in said(spaced)
     used = ProjectionInUse("projection 'A': workers are connected", "A")
     assert said(used) == "projection 'A': workers are connected; `mink projection status A` has its workers"
 
@@ -275,7 +281,12 @@ async def test_a_watch_writes_what_has_changed_and_not_what_time_changes(capsys:
 
 class TestFollowingARebuild:
     async def followed(
-        self, mode: RebuildMode, begun: Projection, *seen: Projection, asked: list[Projection] | None = None
+        self,
+        mode: RebuildMode,
+        begun: Projection,
+        *seen: Projection,
+        asked: list[Projection] | None = None,
+        patience: float = 60,
     ) -> Projection:
         """What comes of a watch that tells this; an answer to who asks is what was told last, or the next of `asked`."""
         told = begun
@@ -290,7 +301,7 @@ class TestFollowingARebuild:
             return asked.pop(0) if asked else told
 
         async with asyncio.timeout(10):
-            return await follow(begun, mode, watch(), ask)
+            return await follow(begun, mode, watch(), ask, patience)
 
     async def test_in_place_ends_when_the_live_build_is_rebuilt_no_more(self) -> None:
         under_way = a_projection(live=Build(1, 1, None, (a_partition(),), progress()))
@@ -316,6 +327,29 @@ class TestFollowingARebuild:
         assert await self.followed(RebuildMode.IN_PLACE, done, with_fault(restarts_at=AT), done) == done
         with pytest.raises(Failure, match=r"position 7, OrderPlaced of Order-1.*KeyError.*mink projection restart OrderSummary"):
             await self.followed(RebuildMode.IN_PLACE, done, with_fault())
+
+    @pytest.mark.parametrize(
+        ("changes", "why"),
+        [
+            ({"state": ProjectionState.PAUSED}, "it is paused: mink projection resume OrderSummary"),
+            ({"workers": ()}, "no worker is connected"),
+            ({"waiting_for": "a worker of revision 1"}, "waiting for: a worker of revision 1"),
+        ],
+    )
+    async def test_what_only_an_operator_can_change_is_not_waited_for_for_ever(self, changes: dict[str, object], why: str) -> None:
+        live = Build(1, 1, None, (a_partition(worker_id="", worker=""),), progress())
+        going_on = a_projection(live=live)
+        with pytest.raises(Failure, match=f"the rebuild waits; {why}") as caught:
+            await self.followed(RebuildMode.IN_PLACE, going_on, going_on, replace(going_on, **changes), patience=0.05)
+        assert caught.value.code == 1
+
+    async def test_what_goes_on_is_waited_for_also_when_the_other_build_has_no_worker(self) -> None:
+        under_way = a_projection(next=Build(2, 2, None, (a_partition(),), progress()), waiting_for="a worker of revision 1")
+        paused = replace(under_way, state=ProjectionState.PAUSED)
+        following = asyncio.ensure_future(self.followed(RebuildMode.SIDE_BY_SIDE, under_way, paused, under_way, patience=0.05))
+        done, _ = await asyncio.wait({following}, timeout=0.5)
+        following.cancel()
+        assert not done
 
     async def test_a_fault_of_the_live_build_does_not_end_the_next_one(self) -> None:
         live = Build(1, 1, None, (a_partition(0, ProjectionState.FAULTED, last_error=an_error()),), None)

@@ -22,7 +22,7 @@ class Recorder:
         self.entered: list[int] = []
         self.handled: list[int] = []
         self.cancelled: list[int] = []
-        self.failing: dict[int, Exception] = {}
+        self.failing: dict[int, BaseException] = {}
         self.holding: set[int] = set()
         self.stubborn = asyncio.Event()  # a handler that was cancelled ends only now
         self.stubborn.set()

@@ -16,7 +16,7 @@ import pytest
 from tests.worker.scripted import event
 
 MODULE = """
-from mink_client.projections import Projection, handles
+from mink_client.projections import Postgres, Projection, SQLite, handles
 
 class Orders(Projection):
     categories = ["Order"]
@@ -36,6 +36,15 @@ class Held(Projection):
         await asyncio.sleep(0.5)
         with open("handled", "a") as file:
             file.write(f"{event.position}\\n")
+
+class Elsewhere(Orders):
+    name = "my orders"
+    target = Postgres(env="SHOP_READ_MODEL")
+
+class InNoFolder(Projection):
+    target = SQLite("no/such/folder/file.sqlite")
+    @handles("OrderPlaced")
+    def placed(self, event): ...
 
 class Stuck(Projection):
     @handles("OrderPlaced")
@@ -236,6 +245,9 @@ async def test_it_waits_for_its_server_unless_told_not_to(run, scripted, eventua
         (["shop:handles"], "projection"),
         (["shop:Orders", "shop:Held"], "two projections are called Orders"),
         (["shop:Orders", "--http-listen", "8081"], "--http-listen"),
+        (["shop:Elsewhere"], "projection my orders: target: the environment variable SHOP_READ_MODEL is not set"),
+        (["shop:InNoFolder"], "projection InNoFolder: target: "),
+        (["shop.py:Orders"], "did you mean shop:Orders?"),
         (["shop:Orders", "--max-partitions", "300"], "--max-partitions"),
         (["shop:Orders", "--name", ""], "name"),
         ([], "PROJECTION"),
@@ -254,8 +266,15 @@ def test_a_busy_port_is_one_line(run):
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         command = run("127.0.0.1:1", "shop:Orders", MINK_WORKER_HTTP_LISTEN=address)
         assert command.wait() == 1
-        assert command.output.startswith(f"mink: cannot listen on {address}: ")
+        assert command.output.startswith(f"mink: cannot listen on {address}: it is in use; --http-listen ")
         assert len(command.output.splitlines()) == 1
+
+
+def test_ctrl_c_while_it_is_loaded_ends_it_silently(run, tmp_path):
+    (tmp_path / "typer.py").write_text("import os, signal, time\nos.kill(os.getpid(), signal.SIGINT)\ntime.sleep(30)\n")
+    command = run("127.0.0.1:1", "shop:Orders", PYTHONPATH=str(tmp_path))
+    assert command.wait() == 130
+    assert command.output == ""
 
 
 @pytest.mark.parametrize("missing", ["prometheus_client", "starlette", "uvicorn"])

@@ -264,14 +264,6 @@ async def test_a_task_that_is_not_known_faults_the_partition(scripted, recorder,
         assert "too old" in (await session.next("faulted")).error.message
 
 
-async def test_a_handler_that_cancels_itself_is_a_fault_and_no_release(scripted, recorder, working):
-    recorder.failing = {1: asyncio.CancelledError()}
-    async with working(recorder.projection()):
-        session, key = await started(scripted)
-        session.events(key, 1)
-        assert (await session.next("faulted")).error.message.startswith("CancelledError")
-
-
 async def test_partitions_go_on_side_by_side(scripted, recorder, working):
     recorder.holding = {1}
     async with working(recorder.projection(partitions=2)):

@@ -70,6 +70,10 @@ class SQLiteModel:
     def __init__(self, path: Path) -> None:
         self.path = path
 
+    async def fetch(self, query: str) -> list[tuple]:
+        """The rows of a query; none as long as the tables are not there."""
+        return await asyncio.to_thread(self._fetch, query)
+
     def _fetch(self, query: str) -> list[tuple]:
         with closing(sqlite3.connect(self.path, timeout=20)) as connection:
             try:
@@ -86,12 +90,11 @@ class SQLiteModel:
 
     async def applied(self) -> list[Applied]:
         """See Model."""
-        return [_applied(row) for row in await asyncio.to_thread(self._fetch, _APPLIED)]
+        return [_applied(row) for row in await self.fetch(_APPLIED)]
 
     async def sums(self) -> Sums:
         """See Model."""
-        lines = [await asyncio.to_thread(self._fetch, query) for query in (_BY_STREAM, _BY_TYPE)]
-        return Sums(_lines(lines[0]), _lines(lines[1]))
+        return Sums(_lines(await self.fetch(_BY_STREAM)), _lines(await self.fetch(_BY_TYPE)))
 
 
 class FileModel:

@@ -147,5 +147,5 @@ class FileCounts(_Counts):
         with behaviour.span(events):
             behaviour.fail(events)
             for event in events:
+                await behaviour.dawdle([event])
                 behaviour.write("applied", event=logged(event))
-            await behaviour.dawdle(events)

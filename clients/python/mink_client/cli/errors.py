@@ -1,5 +1,6 @@
 """The one place where an error becomes a line for a person and an exit code."""
 
+import shlex
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import typer
@@ -162,7 +163,10 @@ _SAYINGS: Final = cast(
             ProjectionNotFound,
             lambda error, _: f"there is no projection {error.projection}: `mink projection list` has those there are",
         ),
-        (ProjectionInUse, lambda error, _: f"{error.message}; `mink projection status {error.projection}` has its workers"),
+        (
+            ProjectionInUse,
+            lambda error, _: f"{error.message}; `mink projection status {shlex.quote(error.projection)}` has its workers",
+        ),
         (InvalidRequest, _invalid),
         (PositionAhead, _ahead),
         (TooLarge, lambda error, _: f"{error.size} bytes are more than the server takes: {error.limit}"),

@@ -62,22 +62,21 @@ def write_json(text: str) -> None:
 
 
 class JsonArray:
-    """A JSON array, written as its items come, one on each line."""
+    """A JSON array, written as its items come, one on each line. Nothing is written before the first one, which may not come."""
 
     def __init__(self) -> None:
         self._any = False
 
     def __enter__(self) -> Self:
-        sys.stdout.write("[")
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is None:
-            write("\n]" if self._any else "]")
+            write("\n]" if self._any else "[]")
 
     def add(self, text: str) -> None:
         """Writes an item, which is JSON text."""
-        sys.stdout.write(",\n" if self._any else "\n")
+        sys.stdout.write(",\n" if self._any else "[\n")
         self._any = True
         text = one_line(text)
         sys.stdout.write(text.translate(_CONTROLS) if on_terminal() else text)

@@ -1,5 +1,6 @@
 """Words for projections: lags, spans, bars, errors. The texts are not clean yet: what writes them sees to that."""
 
+import shlex
 import sys
 from datetime import timedelta
 from typing import Final
@@ -10,6 +11,11 @@ from mink_client.projection_status import Filter, PartitionError, Projection, Pr
 BAR_WIDTH: Final = 30
 START_WORKER: Final = "mink worker run package.module:Name"
 _STEPS: Final = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
+
+
+def hint(command: str, name: str) -> str:
+    """A command about a projection, as it can be typed into a shell: `mink projection resume 'my orders'`."""
+    return f"mink projection {command} {shlex.quote(name)}"
 
 
 def mode(found: RebuildMode) -> str:
@@ -98,8 +104,11 @@ def error_place(error: PartitionError) -> str:
 
 def hindered(found: Projection) -> str:
     """Why nobody does what is to be done; empty if somebody does."""
+    return halted(found) or (f"waiting for: {found.waiting_for}" if found.waiting_for else "")
+
+
+def halted(found: Projection) -> str:
+    """Why nothing at all is done: it is paused, or nobody is there; empty if neither."""
     if found.state is ProjectionState.PAUSED:
-        return f"it is paused: mink projection resume {found.name}"
-    if not found.workers:
-        return f"no worker is connected; start one: {START_WORKER}"
-    return f"waiting for: {found.waiting_for}" if found.waiting_for else ""
+        return f"it is paused: {hint('resume', found.name)}"
+    return "" if found.workers else f"no worker is connected; start one: {START_WORKER}"

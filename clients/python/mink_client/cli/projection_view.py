@@ -13,7 +13,8 @@ def show_status(found: Projection) -> None:
         ("projection", found.name),
         ("status", found.state.value),
         ("position", f"{found.checkpoint} / {found.head}"),
-        ("", text.bar(found.checkpoint, found.head)),
+        # A model that is rebuilt in place is about to go, or has begun anew: how far that is stands below.
+        *((("", text.bar(found.checkpoint, found.head)),) if found.live.rebuild is None else ()),
         ("lag", text.lag(found)),
         ("rate", f"{text.rate(found.events_per_second)} events/s"),
         ("last update", moment(found.updated_at) or "none"),
@@ -24,10 +25,13 @@ def show_status(found: Projection) -> None:
         pairs.append(("next build", _build(found.next)))
     if found.rebuild is not None:
         pairs.append(("rebuild", text.rebuild(found.rebuild)))
-        if found.rebuild.to_position:
-            pairs.append(("", text.bar(found.rebuild.done, found.rebuild.total)))
+        # Nothing of nothing would be all of it.
+        total = found.rebuild.total if found.rebuild.to_position else 1
+        pairs.append(("", text.bar(found.rebuild.done if found.rebuild.to_position else 0, total)))
+        if halted := text.halted(found):
+            pairs.append(("rebuild waits", halted))
         pairs.append(("rebuild began", moment(found.rebuild.started_at) or "none"))
-    parked = f": mink projection parked list {found.name}" if found.parked_events else ""
+    parked = f": {text.hint('parked list', found.name)}" if found.parked_events else ""
     pairs.append(("parked", f"{text.count(found.parked_events, 'event')}{parked}"))
     if found.waiting_for:
         pairs.append(("waiting for", found.waiting_for))
@@ -60,6 +64,7 @@ def _show_partitions(title: str, build: Build) -> None:
         Column("STATUS"),
         Column("POSITION", right=True),
         Column("LAG", right=True),
+        Column("EVENTS", right=True),
         Column("ERRORS", right=True),
         Column("SINCE"),
         Column("WORKER"),
@@ -71,7 +76,7 @@ def _show_partitions(title: str, build: Build) -> None:
         for found in build.partitions:
             restarts = [moment(found.restarts_at)] if again else []
             worker = found.worker or found.worker_id or "none"
-            counts = (found.checkpoint, found.lag_events, found.errors)
+            counts = (found.checkpoint, found.lag_events, found.events, found.errors)
             rows.add(found.partition, found.state.value, *restarts, *counts, moment(found.held_since), worker)
 
 

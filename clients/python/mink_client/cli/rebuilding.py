@@ -1,8 +1,9 @@
 """Following a rebuild to its end, with a bar on a terminal."""
 
+import asyncio
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from typing import TypeAlias
 
 from mink_client import ProjectionState, RebuildMode
@@ -15,7 +16,11 @@ Show: TypeAlias = Callable[[str, int, int | None, str], None]
 
 
 async def follow(
-    begun: Projection, mode: RebuildMode, observed: AsyncIterator[Observed], ask: Callable[[], Awaitable[Projection]]
+    begun: Projection,
+    mode: RebuildMode,
+    observed: AsyncIterator[Observed],
+    ask: Callable[[], Awaitable[Projection]],
+    patience: float,
 ) -> Projection:
     """Waits until a rebuild is done.
 
@@ -24,30 +29,79 @@ async def follow(
         mode: How it is rebuilt.
         observed: How the projection is, again and again, without end.
         ask: Asks how it is now: what is observed may be from a moment before the rebuild began.
+        patience: Seconds that it may wait for what only an operator can change: a pause, or that no worker is there.
 
     Returns:
         The projection as it is then.
 
     Raises:
-        Failure: A handler failed for good, or the rebuild was given up.
+        Failure: A handler failed for good, the rebuild was given up, or it waits for too long.
         MinkError: It cannot be observed, for example because the projection was deleted.
     """
-    wanted = begun.next.build if mode is RebuildMode.SIDE_BY_SIDE and begun.next else begun.live.build
+    waiting = _Waiting(patience)
     with _bar() as show:
-        async for seen in observed:
-            found = next(iter(seen.projections), begun)
+        async with waiting.limit():
+            return await _follow(begun, mode, observed, ask, waiting, show)
+
+
+async def _follow(
+    begun: Projection,
+    mode: RebuildMode,
+    observed: AsyncIterator[Observed],
+    ask: Callable[[], Awaitable[Projection]],
+    waiting: "_Waiting",
+    show: Show,
+) -> Projection:
+    wanted = begun.next.build if mode is RebuildMode.SIDE_BY_SIDE and begun.next else begun.live.build
+    async for seen in observed:
+        found = next(iter(seen.projections), begun)
+        build = _under_way(found, mode)
+        if build is None or _stopped_at(build):
+            found = await ask()
             build = _under_way(found, mode)
-            if build is None or _stopped_at(build):
-                found = await ask()
-                build = _under_way(found, mode)
-            if build is None:
-                return _ended(found, wanted)
-            if error := _stopped_at(build):
-                raise Failure(f"the rebuild has stopped {text.error_place(error)}: {error.message}; {_advice(found)}")
-            if (progress := build.rebuild) is not None:
-                total = progress.total if progress.to_position else None
-                show(_title(found, progress), progress.done, total, _left(found, progress))
-    raise Failure(f"nothing more is told of {begun.name}: mink projection status {begun.name}")
+        if build is None:
+            return _ended(found, wanted)
+        if error := _stopped_at(build):
+            raise Failure(f"the rebuild has stopped {text.error_place(error)}: {error.message}; {_advice(found)}")
+        waiting.see(_hindrance(found, build))
+        if (progress := build.rebuild) is not None:
+            total = progress.total if progress.to_position else None
+            show(_title(found, progress), progress.done, total, _left(waiting.hindrance, progress))
+    raise Failure(f"nothing more is told of {begun.name}: {text.hint('status', begun.name)}")
+
+
+class _Waiting:
+    """What a rebuild waits for that only an operator can change, and how long it may.
+
+    Attributes:
+        hindrance: What it waits for; empty: it goes on.
+    """
+
+    def __init__(self, patience: float) -> None:
+        self.hindrance = ""
+        self._patience = patience
+        self._clock = asyncio.timeout(None)
+
+    @asynccontextmanager
+    async def limit(self) -> AsyncIterator[None]:
+        """Ends what is in it when the rebuild has waited for too long.
+
+        Raises:
+            Failure: It has.
+        """
+        try:
+            async with self._clock:
+                yield
+        except TimeoutError:
+            if not self._clock.expired():
+                raise
+            raise Failure(f"the rebuild waits; {self.hindrance}") from None
+
+    def see(self, hindrance: str) -> None:
+        """Takes note of what it waits for now."""
+        if bool(hindrance) != bool(self.hindrance):
+            self._clock.reschedule(asyncio.get_running_loop().time() + self._patience if hindrance else None)
+        self.hindrance = hindrance
 
 
 def _under_way(found: Projection, mode: RebuildMode) -> Build | None:
@@ -73,7 +127,7 @@ def _ended(found: Projection, wanted: int) -> Projection:
 
 
 def _advice(found: Projection) -> str:
-    return f"mend it, then: mink projection restart {found.name}"
+    return f"mend it, then: {text.hint('restart', found.name)}"
 
 
 def _title(found: Projection, progress: RebuildProgress) -> str:
@@ -81,8 +135,14 @@ def _title(found: Projection, progress: RebuildProgress) -> str:
     return f"Rebuilding {found.name} {text.mode(progress.mode)}: {doing}"
 
 
-def _left(found: Projection, progress: RebuildProgress) -> str:
-    hindrance = text.hindered(found)
+def _hindrance(found: Projection, build: Build) -> str:
+    """Why nobody does the rebuild; empty if somebody does."""
+    if any(partition.worker_id for partition in build.partitions):
+        return text.halted(found)  # what waits for a worker is the other build
+    return text.hindered(found)
+
+
+def _left(hindrance: str, progress: RebuildProgress) -> str:
     if hindrance:
         return hindrance
     return f"{text.span(progress.time_left)} left" if progress.time_left is not None else ""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from inspect import isfunction
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias, TypeVar
 
 from mink_client.projections.policies import Faults, OnPoison, RestartPolicy, RetryPolicy
@@ -94,7 +93,8 @@ def handles(*types: str) -> Callable[[F], F]:
     """
     if not types or not all(isinstance(name, str) and name for name in types):
         # Without the parentheses, the function itself is what was given.
-        at = f" (at {types[0].__qualname__})" if types and isfunction(types[0]) else ""
+        name = getattr(types[0], "__qualname__", "") if types else ""
+        at = f" (at {name})" if name else ""
         raise DefinitionError("handles", f'takes event types: @handles("OrderPlaced"){at}')
 
     def mark(function: F) -> F:

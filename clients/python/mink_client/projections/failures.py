@@ -94,6 +94,18 @@ class HandlerFailed(Exception):  # noqa: N818 - never leaves the package
         self.done = done
 
 
+class NoException(Exception):  # noqa: N818 - never leaves the package
+    """A handler raised what is no `Exception`, and what neither ends the process nor was asked for: a failure like others.
+
+    Attributes:
+        raised: What it raised.
+    """
+
+    def __init__(self, raised: BaseException) -> None:
+        super().__init__(type(raised).__name__)
+        self.raised = raised
+
+
 class HandlerTimeout(TimeoutError):  # noqa: N818 - never leaves the package but by its name
     """A handler took too long. That may pass; an event with which it does not is poison."""
 
@@ -117,12 +129,14 @@ def describe(error: BaseException) -> str:
     Args:
         error: The error.
     """
+    if isinstance(error, NoException):
+        error = error.raised
     # A database's error has details apart, and in them values of rows: those stay out.
     text = getattr(error, "message", None) if hasattr(error, "sqlstate") else None
     if not isinstance(text, str):
         try:
             text = str(error)
-        except Exception as another:  # noqa: BLE001 - a user's class
+        except BaseException as another:  # noqa: BLE001 - a user's class
             text = f"(no text: its __str__ raised {type(another).__name__})"
     if isinstance(error, BaseExceptionGroup):
         text = "; ".join(describe(part) for part in error.exceptions[:3])

@@ -10,8 +10,10 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from mink_client.projections.failures import NoException
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from concurrent.futures import Executor
 
     from mink_client.events import RecordedEvent
@@ -133,6 +135,10 @@ class Work:
         Args:
             handle: The transaction as handlers get it.
         """
+        with _failures():
+            await self._in_loop(handle)
+
+    async def _in_loop(self, handle: Any) -> None:
         if self._handlers.batch is not None:
             await self._handlers.batch.in_loop(list(self.events), handle)
             self.done = len(self.events)
@@ -157,6 +163,10 @@ class Work:
         Raises:
             Interrupted: `stop` was called.
         """
+        with _failures():
+            self._in_thread(handle)
+
+    def _in_thread(self, handle: Any) -> None:
         if self._handlers.batch is not None:
             self._handlers.batch.in_thread(list(self.events), handle)
             self.done = len(self.events)
@@ -183,6 +193,32 @@ class Work:
             self._clock.reschedule(self._loop.time() + self._timeout * (1 + _SLACK))
 
 
+@contextlib.contextmanager
+def _failures() -> Iterator[None]:
+    """Makes failures like others of what handlers raise and is no `Exception`: a panic of Rust, a cancellation nobody asked for.
+
+    What is to end the process passes, and so does the cancellation of the task that handles events.
+    """
+    try:
+        yield
+    except (Exception, KeyboardInterrupt, SystemExit, GeneratorExit):
+        raise
+    except asyncio.CancelledError as error:
+        if _is_cancelled():
+            raise
+        raise NoException(error) from error
+    except BaseException as error:
+        raise NoException(error) from error
+
+
+def _is_cancelled() -> bool:
+    try:
+        task = asyncio.current_task()
+    except RuntimeError:  # in a thread, where nothing is cancelled
+        return False
+    return task is None or task.cancelling() > 0
+
+
 async def in_thread(
     call: Callable[..., T], *args: Any, executor: Executor | None = None, stop: Callable[[], None] | None = None
 ) -> T:
@@ -195,7 +231,14 @@ async def in_thread(
         stop: What makes it end earlier when cancelled.
     """
     context = contextvars.copy_context()
-    future = asyncio.get_running_loop().run_in_executor(executor, lambda: context.run(call, *args))
+
+    def run() -> T:
+        try:
+            return context.run(call, *args)
+        except StopIteration as error:  # which no future takes: it would never be done
+            raise RuntimeError(f"{getattr(call, '__name__', 'a function')} raised StopIteration") from error
+
+    future = asyncio.get_running_loop().run_in_executor(executor, run)
     try:
         return await asyncio.shield(future)
     except asyncio.CancelledError:

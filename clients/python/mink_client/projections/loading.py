@@ -41,7 +41,7 @@ def _suggested(module: str, path: str) -> str:
     """What was meant by the path of a file."""
     if not module.endswith(".py"):
         return ""
-    parts = [part for part in module.removesuffix(".py").replace("\\", "/").split("/") if part not in ("", ".")]
+    parts = module.removesuffix(".py").removeprefix("./").replace("\\", ".").replace("/", ".").split(".")
     if not all(part.isidentifier() for part in parts):
         return ""
     return f"; did you mean {'.'.join(parts)}{':' if path else ''}{path}?"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import socket
 from typing import TYPE_CHECKING, Any, Final
 
@@ -94,6 +95,13 @@ def checked_listen(address: str) -> tuple[str, int]:
     return host.removeprefix("[").removesuffix("]"), int(port)
 
 
+def _why(error: OSError) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return "it is in use"
+    # What follows says the address once more.
+    return (error.strerror or str(error)).partition(" (while attempting")[0]
+
+
 class HttpServer:
     """Serves one application.
 
@@ -135,7 +143,7 @@ class HttpServer:
         try:
             bound = socket.create_server((self._host, self._port), family=family, backlog=128)
         except OSError as error:
-            raise OSError(f"cannot listen on {self.address}: {error.strerror or error}") from error
+            raise OSError(f"cannot listen on {self.address}: {_why(error)}") from error
         host = f"[{self._host}]" if ":" in self._host else self._host
         self.address = f"{host}:{bound.getsockname()[1]}"
         self._task = asyncio.create_task(self._server.serve(sockets=[bound]), name="mink-worker-http")

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _LONGEST_MESSAGE: Final = 2000
 _AGAIN: Final = 10.0
-"""Seconds until a partition is tried again whose read model has a greater token."""
+"""Seconds until a partition is tried again whose read model has a greater token, or that has failed in an unforeseen way."""
 _MODES: Final = {RebuildMode.IN_PLACE: pb.IN_PLACE, RebuildMode.SIDE_BY_SIDE: pb.SIDE_BY_SIDE}
 
 
@@ -76,6 +76,11 @@ def superseded(key: pb.LeaseKey) -> pb.Faulted:
     """The read model is claimed with a greater token than that of the lease."""
     message = "the read model was claimed with a greater token: is the log older than the read model?"
     return pb.Faulted(lease=key, error=pb.HandlerError(message=message, attempts=1), restart_after=duration(_AGAIN))
+
+
+def unforeseen(key: pb.LeaseKey) -> pb.Faulted:
+    """The lease ends, and nobody knows why."""
+    return pb.Faulted(lease=key, error=pb.HandlerError(message="the worker has failed", attempts=1), restart_after=duration(_AGAIN))
 
 
 def trouble(error: BaseException, definition: Definition, place: Place) -> Fault:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from enum import Enum
 from typing import TYPE_CHECKING, Final
@@ -26,7 +27,7 @@ from mink_client.events import RecordedEvent
 from mink_client.projections.applying import Applier, Fault, LeaseLost
 from mink_client.worker import status as kinds
 from mink_client.worker.intake import Intake
-from mink_client.worker.messages import duration, handler_error, superseded, trouble
+from mink_client.worker.messages import duration, handler_error, superseded, trouble, unforeseen
 from mink_client.worker.spans import apply_span
 
 if TYPE_CHECKING:
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
     from mink_client.projections.definition import Definition
     from mink_client.projections.lease import Lease
     from mink_client.worker.status import RunnerStatus
+
+_log: Final = logging.getLogger("mink_client.worker")
 
 _IDLE_EVERY: Final = 1.0
 """Seconds between two moves of the checkpoint without an event."""
@@ -78,6 +81,7 @@ class Partition:
         send: Callable[[RunRequest], None],
         status: RunnerStatus,
         before: Collection[asyncio.Task[None]],
+        stop: Callable[[], None],
     ) -> None:
         """Prepares it; `start` begins.
 
@@ -89,6 +93,7 @@ class Partition:
             send: Says something to the server.
             status: Where to write how it goes.
             before: The tasks of leases before on the same partition, which must have ended.
+            stop: Tells the worker to stop, because a handler wants the process to end.
         """
         self.lease = lease
         self.ending: Ending | None = None
@@ -102,6 +107,7 @@ class Partition:
         self._send = send
         self._status = status
         self._before = before
+        self._stop = stop
 
         self._loop = asyncio.get_running_loop()
         self._task: asyncio.Task[None] | None = None
@@ -173,26 +179,35 @@ class Partition:
         try:
             await self._wait_for_predecessors()
             self.ending = await self._work()
+        except (KeyboardInterrupt, SystemExit) as error:
+            # Not raised any further: asyncio would stop in the middle of everything.
+            _log.warning("%s: raised %s: the worker stops", self._definition.name, type(error).__name__)
+            self.ending = Ending.RELEASED
+            self._stop()
         except asyncio.CancelledError as error:
             if self._task is not None and self._task.cancelling():
                 self.ending = Ending.RELEASED
-            else:  # a handler's own, which cancelled something of its own
+            else:  # a hook's own, which cancelled something of its own
                 self._say_fault(trouble(error, self._definition, self._place))
         except LeaseLost:
             self._say_superseded()
         except Fault as fault:
             self._say_fault(fault)
-        except Exception as error:  # noqa: BLE001 - the target's, or a bug: the operator is told, other partitions go on
+        except BaseException as error:  # noqa: BLE001 - the target's, or a bug: the operator is told, other partitions go on
             self._say_fault(trouble(error, self._definition, self._place))
         finally:
             self._end()
 
     def _end(self) -> None:
+        """Whatever has happened: a lease that is not given back would be renewed for ever."""
         self._intake.close()
         if self._overdue is not None:
             self._overdue.cancel()
         if self._lost:
             self.ending = Ending.LOST
+        elif self.ending is None:
+            self.ending = Ending.FAULTED
+            self._send(RunRequest(faulted=unforeseen(self._key)))
         elif self.ending is Ending.RELEASED:
             self._send(RunRequest(released=Released(lease=self._key)))
 

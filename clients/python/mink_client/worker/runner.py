@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
+import shlex
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -20,6 +21,8 @@ from mink_client.worker.partition import Ending, Partition
 from mink_client.worker.status import FaultedPartition, Place, RunnerStatus
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from mink.v1.projections_pb2 import Assigned, RunResponse, Welcome
 
     from mink_client.channel import Connection
@@ -54,6 +57,7 @@ class Runner:
         max_partitions: int,
         timeout: float,
         patience: float | None,
+        stop: Callable[[], None],
     ) -> None:
         """Prepares it.
 
@@ -65,6 +69,7 @@ class Runner:
             max_partitions: How many partitions of a build to take at most; 0: all.
             timeout: Seconds in which the server must welcome the worker.
             patience: Seconds to wait for a server that has never answered; None: as long as it takes.
+            stop: Tells the worker to stop.
         """
         self.status = status
         self._definition = definition
@@ -72,6 +77,7 @@ class Runner:
         self._hello = hello(definition, name, max_partitions)
         self._timeout = timeout
         self._patience = math.inf if patience is None else patience
+        self._stop = stop
         self._call: Call | None = None
         self._waits = Backoff()
         self._answered = False
@@ -133,6 +139,11 @@ class Runner:
         if self._call is not None:
             self._call.cut()
         self._disconnected()
+
+    def _leave(self) -> None:
+        """Takes no more leases, and has the worker stopped."""
+        self._stopping.set()
+        self._stop()
 
     def _working(self) -> set[asyncio.Task[None]]:
         return set().union(*self._tasks.values())
@@ -236,6 +247,7 @@ class Runner:
             send=call.send,
             status=self.status,
             before=frozenset(self._tasks.get(place, ())),
+            stop=self._leave,
         )
         self.status.faulted.pop(place, None)
         self.status.held[place] = assigned.checkpoint
@@ -262,9 +274,10 @@ class Runner:
         if self._partitions.get(place) is held:
             del self._partitions[place]
             self.status.held.pop(place, None)
-        if not task.cancelled() and (bug := task.exception()) is not None:
-            raise bug
         name = self._definition.name
+        if not task.cancelled() and (bug := task.exception()) is not None:
+            _log.error("%s: %s ended by %s, which is a bug", name, _which(held), type(bug).__name__)
+            return
         if held.ending is Ending.FAULTED and held.fault is not None:
             poison, after = held.fault.poison, held.fault.restart_after
             self.status.faulted[place] = FaultedPartition(
@@ -275,8 +288,9 @@ class Runner:
             # The text of an error may hold what was in an event; its class does not. The server has both.
             kind = poison.message.partition(":")[0]
             _log.warning(
-                "%s: %s faulted%s: %s; it stays so %s; see `mink projection status %s`", name, _which(held), at, kind, again, name
-            )
+                "%s: %s faulted%s: %s; it stays so %s; see `mink projection status %s`",
+                name, _which(held), at, kind, again, shlex.quote(name),
+            )  # fmt: skip
         elif held.ending in (Ending.RELEASED, Ending.DONE):
             _log.info("%s: %s %s", name, _which(held), held.ending.value)
         else:

@@ -21,9 +21,9 @@ _CLOSING: Final = 5.0
 
 
 class Targets:
-    """The targets of some projections."""
+    """The targets of some projections, by their names."""
 
-    def __init__(self, targets: Iterable[Target]) -> None:
+    def __init__(self, targets: Iterable[tuple[str, Target]]) -> None:
         self._targets = list(targets)
         self._opened: list[Target] = []
 
@@ -31,10 +31,14 @@ class Targets:
         """Opens them. What is away for the moment is waited for.
 
         Raises:
-            Exception: What a target raises if it cannot be opened.
+            Exception: What a target raises if it cannot be opened. A note says which projection's.
         """
-        for target in self._targets:
-            await _open(target)
+        for projection, target in self._targets:
+            try:
+                await _open(target)
+            except Exception as error:
+                error.add_note(f"projection {projection}")
+                raise
             self._opened.append(target)
 
     async def close(self) -> None:

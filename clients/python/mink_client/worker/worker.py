@@ -148,6 +148,7 @@ class Worker:
         """Runs the projections until `stop`, or until one of them fails for good, which stops the others.
 
         Raises:
+            DefinitionError: A target cannot be opened, for example because an environment variable is not set. A note says whose.
             MinkError: The server refuses a projection or the worker (`InvalidRequest`, `PermissionDenied`, `Unauthenticated` …), or
                 has never answered within the patience. A note says which projection.
         """
@@ -158,7 +159,7 @@ class Worker:
             if self._given is None:
                 await stack.enter_async_context(self._mink)
             connection = self._mink._open()
-            targets = Targets(definition.target for definition in self._definitions)
+            targets = Targets((definition.name, definition.target) for definition in self._definitions)
             stack.push_async_callback(targets.close)
             if await self._until_stopped(targets.open()):
                 pairs = zip(self._definitions, self.status, strict=True)
@@ -174,6 +175,7 @@ class Worker:
             max_partitions=self._max_partitions,
             timeout=self._timeout,
             patience=self._patience,
+            stop=self.stop,
         )
 
     async def _until_stopped(self, work: Coroutine[None, None, None]) -> bool:

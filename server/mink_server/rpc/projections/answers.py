@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 _LONGEST_RESTART: Final = 86_400
 _LONGEST_TOOK: Final = 86_400
+# Failures that a worker may tell of at once: sums of them must fit into a bigint for ever.
+_MOST_ERRORS: Final = 1_000_000
 # Messages that only a lease for handling events has, and of these, those that come after Start.
 _OF_EVENTS: Final = ("start", "handled", "park", "replayed")
 _AFTER_START: Final = ("handled", "park", "replayed")
@@ -94,8 +96,11 @@ class Answers:
 
     def _handled(self, held: Held, given: pb.Handled) -> None:
         problems = checks.Problems()
-        for field in ("position", "events", "errors", "skipped"):
-            checks.count(problems, f"handled.{field}", getattr(given, field))
+        checks.count(problems, "handled.position", given.position)
+        # Each event has a position of its own.
+        checks.count(problems, "handled.events", given.events, max(min(given.position, held.told) - held.checkpoint, 0))
+        for field in ("errors", "skipped"):
+            checks.count(problems, f"handled.{field}", getattr(given, field), _MOST_ERRORS)
         if given.position > held.told:
             problems.add("handled.position", f"is beyond what was sent, which is {held.told}")
         took = seconds(given.took)

@@ -42,6 +42,8 @@ _STEPS: Final = {
     Phase.OVERTAKING: "overtaking",
     Phase.SWITCHING: "switching",
 }
+# So many attempts are told of one error at most: sums of them must fit into what Postgres has.
+_MOST_ATTEMPTS: Final = 1_000_000
 # A rebuild that would take longer is not said to end at all.
 _LONGEST_LEFT: Final = timedelta(days=3650)
 
@@ -60,7 +62,7 @@ def handler_error(given: Any) -> HandlerError:
         type=_text(given.type, limits.MAX_TYPE_NAME),
         stream=_text(given.stream, limits.MAX_STREAM_NAME),
         message=_text(given.message, limits.MAX_ERROR_TEXT),
-        attempts=max(given.attempts, 0),
+        attempts=min(max(given.attempts, 0), _MOST_ATTEMPTS),
     )
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import structlog
 
 from mink_server.core import limits
-from mink_server.core.errors import DatabaseUnavailableError, OverloadedError, PositionAheadError
+from mink_server.core.errors import DatabaseUnavailableError, OverloadedError, PositionAheadError, ProjectionNotFoundError
 from mink_server.core.projections.model import HandlerError
 from mink_server.rpc.projections import messages
 from mink_server.rpc.projections.feed import Feed
@@ -142,7 +142,9 @@ class Desk:
             return
         held.start(position)
         if self._leases.has(held) and held.revoked_at is None:
-            held.replays = Replays(self._log.reads, self._outbox, held, lambda at, error: self._replayed(held, at, error))
+            held.replays = Replays(
+                self._log.reads, self._outbox, held, self._waits, lambda at, error: self._replayed(held, at, error)
+            )
             self._beside(held, self._feed(held), "feed")
             self._beside(held, held.replays.run(), "replays")
             self._changed(self._leases.projection)
@@ -213,6 +215,14 @@ class Desk:
             self._outbox.put(messages.parked(held.lease, error.position))
         else:
             self._leases.lose(held)
+
+    async def _waits(self, position: int) -> bool:
+        """Whether a parked event is to be tried again."""
+        try:
+            found = await self._log.projections.control.replaying(self._leases.projection, [position])
+        except ProjectionNotFoundError:
+            return False
+        return found.get(position, False)
 
     async def _replayed(self, held: Held, position: int, error: HandlerError | None) -> None:
         if await self._durably(held, lambda: self._workers.replayed(held.lease, position, error)) is False:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from mink_server.core import limits
 from mink_server.core.access import Role
-from mink_server.core.errors import PermissionDeniedError
+from mink_server.core.errors import PermissionDeniedError, shown
 from mink_server.core.filters import EventFilter
 from mink_server.core.narrowing import narrowed
 from mink_server.core.projections.model import Joining
@@ -62,7 +62,7 @@ async def joining(hello: pb.Hello, worker: str, identity: Identity, head: Callab
     if not _reaches_all(where, identity):
         raise PermissionDeniedError(
             f"the projection's filter passes more than {identity.name} may reach: "
-            "give it streams or stream_prefixes that lie within it",
+            "give it streams, stream_prefixes or categories that lie within it",
             Role.READ,
         )
     return Joining(
@@ -92,7 +92,11 @@ def check_builds(projection: str, identity: Identity) -> Callable[[EventFilter |
     """
 
     def check(where: EventFilter | None) -> None:
-        if not _reaches_all(where, identity):
+        try:
+            inside = _reaches_all(where, identity)
+        except PermissionDeniedError:  # which says what the filter names
+            inside = False
+        if not inside:
             raise PermissionDeniedError(
                 f"projection {shown(projection)!r} is there already and handles more than {identity.name} may reach", Role.READ
             )

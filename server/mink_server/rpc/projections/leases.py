@@ -81,6 +81,8 @@ class Leases:
         for lease in renewed.leases:
             if held := self._held.get(lease.token):
                 held.until = as_of + self._seconds
+                if held.replays is not None:
+                    held.replays.wait(orders.replays.get(lease, ()), as_of)
         for lease in orders.lost:
             self.lost(lease)
         for grant in orders.grants:
@@ -88,9 +90,6 @@ class Leases:
         for lease in orders.revokes:
             if held := self._held.get(lease.token):
                 self._revoke(held)
-        for lease, positions in orders.replays.items():
-            if (held := self._held.get(lease.token)) and held.replays is not None:
-                held.replays.add(positions, as_of)
 
     def _grant(self, grant: Grant, as_of: float) -> None:
         for held in list(self._held.values()):

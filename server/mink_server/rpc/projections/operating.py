@@ -91,7 +91,10 @@ class Operating:
             if not waiting or time.monotonic() >= end or not _workers(await self._control.get(projection)):
                 failed = [position for position, waits in parked.items() if not waits]
                 await self._drop_removed(projection, failed)
-                return Tried(len(asked) - len(parked), len(failed), waiting)
+                # What somebody has dropped meanwhile was neither handled, nor has it failed.
+                gone = [position for position in asked if position not in parked]
+                handled = await self._control.handled(projection, gone) if gone else 0
+                return Tried(handled, len(failed), waiting)
             await self._supervisor.wait(min(_LOOK_EVERY, max(end - time.monotonic(), 0)))
 
     async def _drop_removed(self, projection: str, failed: Sequence[int]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from typing import TYPE_CHECKING, Final
 
 import structlog
@@ -34,33 +35,40 @@ class Replays:
         reads: Reads the log.
         outbox: The worker's.
         held: The lease.
+        waits: Whether an event still waits for being tried again: somebody may have dropped it.
         told: Says what became of an event: its position, and what went wrong; None: it is handled.
     """
 
     def __init__(
-        self, reads: Reads, outbox: Outbox, held: Held, told: Callable[[int, HandlerError | None], Awaitable[None]]
+        self,
+        reads: Reads,
+        outbox: Outbox,
+        held: Held,
+        waits: Callable[[int], Awaitable[bool]],
+        told: Callable[[int, HandlerError | None], Awaitable[None]],
     ) -> None:
         self._reads = reads
         self._outbox = outbox
         self._held = held
+        self._waits = waits
         self._told = told
-        self._positions: asyncio.Queue[int] = asyncio.Queue()
-        self._waiting: set[int] = set()
+        self._waiting: deque[int] = deque()
+        self._news = asyncio.Event()
         self._done: dict[int, float] = {}
         self._at = 0
         self._answer: asyncio.Future[HandlerError | None] | None = None
 
-    def add(self, positions: Collection[int], as_of: float) -> None:
-        """Takes the positions that wait, as they are found again and again.
+    def wait(self, positions: Collection[int], as_of: float) -> None:
+        """Takes the first positions that wait, as they are found again and again; what does not wait any more is not tried.
 
         Args:
             positions: The positions.
             as_of: Loop time at which they waited: what was tried since then is not tried again.
         """
         self._done = {position: at for position, at in self._done.items() if at >= as_of}
-        for position in sorted(set(positions) - self._waiting - self._done.keys()):
-            self._waiting.add(position)
-            self._positions.put_nowait(position)
+        self._waiting = deque(sorted(set(positions) - self._done.keys() - {self._at}))
+        if self._waiting:
+            self._news.set()
 
     def answered(self, position: int, error: HandlerError | None) -> None:
         """The worker has tried an event; nothing if it was not asked to."""
@@ -70,30 +78,40 @@ class Replays:
     async def run(self) -> None:
         """Tries events, for as long as the lease is held."""
         while True:
-            position = await self._positions.get()
-            await self._told(position, await self._try(position))
-            self._done[position] = asyncio.get_running_loop().time()
-            self._waiting.discard(position)
+            while not self._waiting:
+                self._news.clear()
+                await self._news.wait()
+            self._at = self._waiting.popleft()
+            await self._try(self._at)
+            self._done[self._at] = asyncio.get_running_loop().time()
+            self._at = 0
 
-    async def _try(self, position: int) -> HandlerError | None:
-        """What becomes of an event when it is tried again."""
+    async def _try(self, position: int) -> None:
+        """Tries an event again, and says what became of it."""
         while True:
             try:
                 answer = await self._send(position)
             except (OverloadedError, DatabaseUnavailableError) as error:
                 log.debug("a parked event cannot be sent and is tried again", why=str(error))
             else:
-                return HandlerError(position, "", "", REMOVED, 0) if answer is None else await answer
+                if answer is not None:
+                    await self._told(position, await answer)
+                return
             await asyncio.sleep(_PAUSE)
 
     async def _send(self, position: int) -> asyncio.Future[HandlerError | None] | None:
-        """Sends an event; answers with what the worker's answer will be in, or None if there is no such event."""
+        """Sends an event; answers with what the worker's answer will be in, or None if it does not wait any more."""
+        answer: asyncio.Future[HandlerError | None] = asyncio.get_running_loop().create_future()
         # Through the lease's filter: a position is no way to an event that the worker may not have.
         async for page in self._reads.read_all(after=position - 1, upto=position, limit=1, where=self._held.where):
-            if page.events:
-                self._at = position
-                self._answer = asyncio.get_running_loop().create_future()
-                await self._outbox.send(messages.replay(page.frames, self._held.key), _WEIGHT)
-                return self._answer
+            if not page.events:
+                continue
+            # As late as can be: what is dropped while it is on its way is handled all the same.
+            if not await self._waits(position):
+                return None
+            self._answer = answer
+            await self._outbox.send(messages.replay(page.frames, self._held.key), _WEIGHT)
+            return answer
         log.warning("a parked event is not in the log any more", projection=self._held.lease.projection, position=position)
-        return None
+        answer.set_result(HandlerError(position, "", "", REMOVED, 0))
+        return answer

@@ -11,18 +11,26 @@ from google.protobuf.message import DecodeError
 from mink.v1 import projections_pb2 as pb
 
 from mink_server.core.access import ANYBODY
-from mink_server.core.errors import FieldViolation, InvalidRequestError, OverloadedError, PositionAheadError, ShuttingDownError
+from mink_server.core.errors import (
+    FieldViolation,
+    InvalidRequestError,
+    OverloadedError,
+    PermissionDeniedError,
+    PositionAheadError,
+    ShuttingDownError,
+)
 from mink_server.rpc.caller import CALLER, Guarded
 from mink_server.rpc.projections import messages
 from mink_server.rpc.projections.answers import Answers
 from mink_server.rpc.projections.desk import Desk
-from mink_server.rpc.projections.hello import joining
+from mink_server.rpc.projections.hello import check_builds, joining
 from mink_server.rpc.projections.leases import Leases
 from mink_server.rpc.projections.outbox import Outbox
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Callable, Coroutine
 
+    from mink_server.core.filters import EventFilter
     from mink_server.core.log import Log
     from mink_server.core.projections.model import Joining, Member, Orders
     from mink_server.rpc.admission import Admission
@@ -118,16 +126,17 @@ class Session:
             if request.WhichOneof("message") != "hello":
                 raise _no_hello("must be sent first")
             identity = ANYBODY if self._caller is None else self._caller.now()
-            await self._join(await joining(request.hello, self.worker, identity, self._log.reads.head))
+            worker = await joining(request.hello, self.worker, identity, self._log.reads.head)
+            await self._join(worker, check_builds(worker.projection, identity))
         finally:
             self._admission.give_back(len(data))
 
-    async def _join(self, worker: Joining) -> None:
+    async def _join(self, worker: Joining, check: Callable[[EventFilter | None], None] | None) -> None:
         self.leases = Leases(worker.projection, self.worker, self._outbox, self._supervisor.lease)
         self._desk = Desk(self._log, self._drain, self._waiting, self._outbox, self.leases, self._supervisor.changed, self.end)
         try:
-            await self._log.projections.workers.join(worker)
-        except (InvalidRequestError, OverloadedError, PositionAheadError):
+            await self._log.projections.workers.join(worker, check)
+        except (InvalidRequestError, OverloadedError, PermissionDeniedError, PositionAheadError):
             raise
         except BaseException:
             self._supervisor.leave(self)  # whether the database knows it or not

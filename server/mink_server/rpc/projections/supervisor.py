@@ -249,17 +249,35 @@ class Supervisor:
                 session.obey(orders[session.worker], as_of, member)
 
     async def _save(self) -> None:
-        moved = [(session, progress) for session in self._sessions.values() for progress in session.leases.moved()]
+        """Saves between rounds what has moved. What has rounds apart is saved by these; as there, one must not stop the others."""
+        sessions = [session for session in self._sessions.values() if session.leases.projection not in self._apart]
+        try:
+            await self._save_of(sessions)
+        except DatabaseUnavailableError:
+            return  # the next round says it
+        except Exception:
+            log.exception("what workers have handled cannot be saved", projections=_names(sessions))
+        else:
+            return
+        for name in {session.leases.projection for session in sessions}:
+            try:
+                await self._save_of([session for session in sessions if session.leases.projection == name])
+            except DatabaseUnavailableError:
+                return
+            except Exception:
+                log.exception("what workers have handled cannot be saved", projections=[name])
+                self._apart[name] = None
+
+    async def _save_of(self, sessions: Sequence[Session]) -> None:
+        moved = [(session, progress) for session in sessions for progress in session.leases.moved()]
         if not moved:
             return
         try:
             lost = set(await self._workers.save([progress for _, progress in moved]))
-        except BaseException as error:
+        except BaseException:
             for session, progress in moved:
                 session.leases.put_back(progress)
-            if not isinstance(error, DatabaseUnavailableError):
-                raise
-            return  # the next round says it
+            raise
         for session, progress in moved:
             if progress.lease in lost:
                 session.leases.lost(progress.lease)

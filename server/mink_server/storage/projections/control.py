@@ -123,6 +123,11 @@ class Control:
             await self._exists(self._database, projection)
         return {row["position"]: row["replaying"] for row in rows}
 
+    async def handled(self, projection: str, positions: Sequence[int]) -> int:
+        """Of events that `replay` has marked lately, and that are parked no longer, how many were handled."""
+        ((count,),) = await self._database.fetch(self._tables.statement("handled"), projection, positions)
+        return int(count)
+
     async def drop(self, projection: str, positions: Sequence[int]) -> int:
         """Forgets parked events; answers with how many."""
         async with self._there(projection) as connection:

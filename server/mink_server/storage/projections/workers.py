@@ -63,13 +63,16 @@ class Workers:
             if joining.projection not in found:
                 raise OverloadedError(full=f"there are {limits.MAX_PROJECTIONS} projections, as many as there may be: delete one")
             stored = found[joining.projection]
-            for build in stored.builds if check else ():
-                check(build.where)
+            if check is not None:
+                for build in stored.builds:
+                    check(build.where)
             _check(stored, joining, now)
             stale = [(joining.projection, w.worker) for w in stored.row.workers if w.seen_until < now - FORGET_AFTER]
             if len(stored.row.workers) - len(stale) >= limits.MAX_WORKERS:
-                most = f"there are {limits.MAX_WORKERS} workers of projection {shown(joining.projection)!r}, as many as there may be"
-                raise OverloadedError(full=most)
+                name = shown(joining.projection)
+                raise OverloadedError(
+                    full=f"there are {limits.MAX_WORKERS} workers of projection {name!r}, as many as there may be"
+                )
             await self._tables.write(connection, Changes(gone=stale, told={joining.projection}), now)
             await connection.execute(self._tables.statement("add_worker"), *self._worker(joining))
             found, now = await self._tables.locked(connection, [joining.projection])

@@ -105,7 +105,7 @@ def _problems(projection: str, result: ReplayResult, found: Projection | None) -
     problems = []
     if result.failed:
         stays = f"{text.count(result.failed, 'event')} failed again and {'stays' if result.failed == 1 else 'stay'} parked"
-        problems.append(f"{stays}: `mink projection parked list {projection}` has the errors")
+        problems.append(f"{stays}: `{text.hint('parked list', projection)}` has the errors")
     if found is not None:
         why = text.hindered(found) or "it is done when a worker comes to it"
         problems.append(f"{text.count(result.waiting, 'event')} not tried in time: {why}")
@@ -128,7 +128,7 @@ async def _drop(
         dropped = await mink.projections.drop_parked(projection, positions=wanted, all=everything)
     if session.json:
         output.write_json(to_json({"projection": projection, "dropped": dropped}))
-    else:
+    elif dropped or not wanted:
         output.write(clean(f"Dropped {text.count(dropped, 'parked event')} of {projection}."))
     if wanted and dropped < len(wanted):
         raise Failure(f"{_of(len(wanted) - dropped, len(wanted))} not parked")

@@ -52,7 +52,8 @@ async def _rebuild(
     """Build the read model anew from the log.
 
     With a terminal it follows the rebuild until it is done, and ends with 1 if a handler fails for good; Ctrl-C ends the following
-    and not the rebuild. --timeout says how long a call may take, not how long the rebuild may.
+    and not the rebuild. --timeout says how long a call may take, and how long the rebuild may wait for somebody to resume it or to
+    start a worker (which then ends the following with 1), not how long it may take.
     """
     mode = RebuildMode.SIDE_BY_SIDE if side_by_side else RebuildMode.IN_PLACE
     asking = may_ask(session, yes=yes, what="builds a read model anew")
@@ -70,7 +71,7 @@ async def _rebuild(
             return
         if hindrance and not session.json:
             sys.stderr.write(clean(f"{_began(begun, mode)}; {hindrance}") + "\n")
-        done = await _followed(mink, begun, mode)
+        done = await _followed(mink, begun, mode, session.timeout)
     _show(session, done, f"Rebuilt {done.name}: at position {done.checkpoint} of {done.head}, revision {done.live.revision}.")
 
 
@@ -85,12 +86,12 @@ def _began(begun: Projection, mode: RebuildMode) -> str:
     return f"{begun.name} is rebuilt {text.mode(mode)}, with revision {build.revision}"
 
 
-async def _followed(mink: Mink, begun: Projection, mode: RebuildMode) -> Projection:
+async def _followed(mink: Mink, begun: Projection, mode: RebuildMode, patience: float) -> Projection:
     try:
         async with aclosing(mink.projections.watch(begun.name)) as observed:
-            return await follow(begun, mode, observed, lambda: mink.projections.get(begun.name))
+            return await follow(begun, mode, observed, lambda: mink.projections.get(begun.name), patience)
     except asyncio.CancelledError:
-        sys.stderr.write(clean(f"The rebuild goes on; `mink projection status {begun.name}` shows how far it is.") + "\n")
+        sys.stderr.write(clean(f"The rebuild goes on; `{text.hint('status', begun.name)}` shows how far it is.") + "\n")
         raise
 
 

@@ -98,15 +98,23 @@ async def _run(
 
 
 async def _until_stopped(worker: "Worker", session: Session) -> None:
+    from mink_client.projections.definition import DefinitionError  # noqa: PLC0415 - nothing else here needs it
+
     try:
         await worker.run()
+    except DefinitionError as error:
+        raise wrong_call(f"{_which(error)}{error}") from error
     except MinkError as error:
         failure = explain(error, session.server)
-        which = "".join(f"{note}: " for note in getattr(error, "__notes__", ()))
-        raise Failure(which + failure.message, failure.code) from error
+        raise Failure(_which(error) + failure.message, failure.code) from error
     except Exception as error:  # what a target raises that cannot be opened
-        raise Failure(f"{type(error).__name__}: {error}") from error
+        raise Failure(f"{_which(error)}{type(error).__name__}: {error}") from error
     _log.info("stopped")
+
+
+def _which(error: Exception) -> str:
+    """Whose error it is."""
+    return "".join(f"{note}: " for note in getattr(error, "__notes__", ()))
 
 
 def _needs_extra(http: bool) -> None:

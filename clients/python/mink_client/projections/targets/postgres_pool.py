@@ -91,6 +91,8 @@ class Connections:
             if not address:
                 raise DefinitionError("target", f"the environment variable {self._env} is not set: it says where Postgres is")
             self._address = address
+            if not address.startswith(("postgres://", "postgresql://")):
+                raise self._unusable()
             self._pools[""] = await self._new_pool()
         self._opened += 1
 

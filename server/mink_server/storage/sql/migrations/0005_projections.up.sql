@@ -87,6 +87,16 @@ create table {schema}.projection_parked (
 -- What every round looks for, and hardly ever finds.
 create index projection_parked_replaying on {schema}.projection_parked (name, build, partition, position) where replaying;
 
+-- Events that were parked and then handled, for a few minutes: an operator waits for them, and others may have dropped some.
+create table {schema}.projection_replayed (
+    name text collate "C" not null,
+    build bigint not null,
+    position bigint not null,
+    handled_at timestamptz not null default now(),
+    primary key (name, build, position),
+    foreign key (name, build) references {schema}.projection_builds on delete cascade
+);
+
 -- Projections that were deleted. One that is made again does not use numbers of builds again: read models still have what
 -- earlier builds left.
 create table {schema}.projection_numbers (

@@ -18,6 +18,10 @@ with told as (
         for update of x
     ) as g
     where k.name = g.name and k.build = g.build and k.position = g.position
-    returning k.position
+    returning k.name, k.build, k.position
+), forgotten as (
+    -- What was handled long ago, or is parked again since.
+    delete from {schema}.projection_replayed r
+    where r.name = $1 and (r.handled_at < now() - interval '5 minutes' or (r.name, r.build, r.position) in (select * from marked))
 )
 select m.position from marked m, told order by m.position

@@ -12,9 +12,14 @@ with lease as (
 ), handled as (
     delete from {schema}.projection_parked k
     where k.name = $1 and k.build = $2 and k.partition = $3 and k.position = $5 and $6::text is null and exists (select from lease)
+    returning k.name, k.build, k.position
+), told as (
+    insert into {schema}.projection_replayed (name, build, position)
+    select name, build, position from handled
+    on conflict (name, build, position) do update set handled_at = excluded.handled_at
 ), failed as (
     update {schema}.projection_parked k
-    set message = $6, attempts = k.attempts + $7::int, replaying = false
+    set message = $6, attempts = least(k.attempts + $7::bigint, 2147483647), replaying = false
     where k.name = $1 and k.build = $2 and k.partition = $3 and k.position = $5 and $6::text is not null
         and exists (select from lease)
 )
