@@ -271,11 +271,13 @@ def test_the_migration_makes_a_database_that_the_server_takes(postgres: Postgres
 def test_every_variable_in_deploy_that_looks_like_a_setting_is_one() -> None:
     for path in sorted(DEPLOY.rglob("*")):
         if path.is_file() and path.suffix in {".yaml", ".yml", ".json", ".example"}:
-            assert set(re.findall(r"\b(?:MINK|DATABASE)_[A-Z_]+\b", path.read_text())) <= SETTINGS | REASONS, path
+            assert set(re.findall(r"\b(?:MINK|DATABASE)_[A-Z_]+\b", path.read_text())) <= SETTINGS | REASONS | OF_WORKERS, path
 
 
 # Reasons of errors look like it too.
 REASONS = {"DATABASE_UNAVAILABLE"}
+# What workers read: `mink worker run --help`, and that of every command, names them.
+OF_WORKERS = {"MINK_SERVER", "MINK_CA_FILE", "MINK_TOKEN_FILE", "MINK_WORKER_HTTP_LISTEN"}
 
 
 def test_every_yaml_file_is_yaml() -> None:

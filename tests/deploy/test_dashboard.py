@@ -12,7 +12,9 @@ from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from mink_client import ANY, NO_STREAM, Mink, NewEvent, StreamNotFound, WrongExpectedVersion
+from mink_client import ANY, NO_STREAM, Mink, NewEvent, RecordedEvent, StreamNotFound, WrongExpectedVersion
+from mink_client.projections import Projection, handles
+from mink_client.worker import Worker
 
 from tests.deploy.prometheus import Prometheus
 from tests.deploy.promql import asked
@@ -108,6 +110,39 @@ async def one_of_everything(mink: Mink) -> None:
         pass
 
 
+class Seen(Projection):
+    """Sees orders, and cannot handle one of them in ten."""
+
+    on_poison = "park"
+
+    @handles("OrderPlaced")
+    async def see(self, event: RecordedEvent) -> None:
+        if event.position % 10 == 0:
+            raise ValueError("no")
+
+
+class Idle(Projection):
+    """Is paused."""
+
+    @handles("OrderPlaced")
+    async def see(self, event: RecordedEvent) -> None:
+        """Does nothing."""
+
+
+async def work(address: str) -> None:
+    """Runs projections."""
+    await Worker(address, [Seen, Idle]).run()
+
+
+async def pause(mink: Mink, name: str) -> None:
+    """Pauses a projection, as soon as it is there."""
+    end = time.monotonic() + 30
+    while name not in [projection.name for projection in await mink.projections.list()]:
+        assert time.monotonic() < end
+        await asyncio.sleep(0.05)
+    await mink.projections.pause(name)
+
+
 async def load(addresses: list[str], seconds: float) -> None:
     """Keeps servers busy."""
     async with AsyncExitStack() as open_clients:
@@ -119,6 +154,8 @@ async def load(addresses: list[str], seconds: float) -> None:
                     pass
 
         following = [asyncio.create_task(follow(mink)) for mink in clients]
+        following.append(asyncio.create_task(work(addresses[0])))
+        await pause(clients[0], "Idle")
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             await asyncio.gather(*(one_of_everything(mink) for mink in clients))
