@@ -19,9 +19,11 @@ def quiet(caplog):
     """What nobody may find in a log afterwards: pages of asyncio's, and the texts of errors."""
     yield
     gc.collect()
-    assert "never retrieved" not in caplog.text
-    assert "Traceback" not in caplog.text
-    assert "hush" not in caplog.text
+    # Not what gRPC says of the scripted server, whose calls are cut off when a test ends.
+    text = "\n".join(caplog.handler.format(record) for record in caplog.records if not record.name.startswith("grpc"))
+    assert "never retrieved" not in text
+    assert "Traceback" not in text
+    assert "hush" not in text
 
 
 @pytest.mark.parametrize("kind", [Panic, asyncio.CancelledError, GeneratorExit])

@@ -8,6 +8,7 @@ import logging
 import math
 from collections import deque
 from collections.abc import Coroutine, Iterator, Mapping, Sequence
+from contextlib import suppress
 from copy import copy
 from functools import lru_cache
 from typing import Any, Final, cast
@@ -300,7 +301,8 @@ class Appender:
             while await self._something_to_send() and self._connection.version == version:
                 if message := self._message():
                     await session.write(message)
-            await session.done_writing()
+            with suppress(Exception):  # gRPC's own, if the call has just broken: whoever reads from it learns why
+                await session.done_writing()
             await asyncio.sleep(_GOODBYE)
             session.cancel()
         except (grpc.aio.AioRpcError, asyncio.InvalidStateError):

@@ -110,7 +110,8 @@ class Scene:
         try:
             for _ in range(self._count):
                 await self.start_server()
-            self.mink = await self._stack.enter_async_context(Mink(self.servers[0].grpc_address, timeout=30))
+            addresses = [server.grpc_address for server in self.servers]
+            self.mink = await self._stack.enter_async_context(Mink("ipv4:" + ",".join(addresses), timeout=30))
         except BaseException:
             await self._stack.aclose()
             raise

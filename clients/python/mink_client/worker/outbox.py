@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 import grpc
@@ -41,7 +42,8 @@ class Outbox:
         try:
             while (message := await self._waiting.get()) is not None:
                 await self._call.write(message)
-            await self._call.done_writing()
+            with suppress(Exception):  # gRPC's own, if the call has just broken: whoever reads from it learns why
+                await self._call.done_writing()
         except (grpc.aio.AioRpcError, asyncio.InvalidStateError):
             return  # the call is over; whoever reads from it learns why
         except Exception:

@@ -184,12 +184,16 @@ class Session:
 
     async def _given_back(self) -> None:
         await self.leases.given_back()
+        await self._said()
+
+    async def _said(self) -> None:
+        """What the worker has said is done, and no message is on its way: gRPC does not end a call then."""
         await self._desk.done()
         await self._outbox.flush()
 
     async def _finish(self, working: list[asyncio.Task[None]]) -> None:
         """The worker says nothing any more: what it has said is done."""
-        done = self._start(self._desk.done(), "finishing")
+        done = self._start(self._said(), "finishing")
         try:
             await asyncio.wait((done, self._ended), timeout=self._supervisor.lease, return_when=asyncio.FIRST_COMPLETED)
         finally:
