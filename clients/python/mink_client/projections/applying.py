@@ -6,7 +6,7 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from mink_client.projections.failures import Applied, Fault, HandlerFailed, HandlerTimeout, Poison, describe, fault
+from mink_client.projections.failures import Applied, Fault, HandlerFailed, HandlerTimeout, Poison, fault
 from mink_client.projections.handlers import Work
 from mink_client.projections.lease import under
 from mink_client.projections.singly import Singly, not_yet
@@ -136,7 +136,7 @@ class Applier:
                 singly.failed(None)
             else:
                 return ()
-            _log.debug("%s: attempt %d failed: %s", self._lease.projection, attempt, describe(error))
+            _log.debug("%s: attempt %d failed: %s", self._lease.projection, attempt, type(error).__name__)
             if not self._retry.passes(error):
                 return events
             if attempt >= self._retry.attempts:
