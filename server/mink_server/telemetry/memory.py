@@ -21,6 +21,8 @@ log = structlog.get_logger(__name__)
 
 # Seconds between two looks: at memory that has a bound, and at memory that has none.
 _LOOK_EVERY, _LOOK_SELDOM = 0.1, 5.0
+# Seconds for which a look holds for those who ask: a loop that is busy with large messages looks late.
+_FRESH: Final = 0.01
 # Parts of what it may have: from the first on the memory is full, below the second it is not any more.
 _FULL, _ENOUGH = 0.8, 0.7
 # Seconds between two times that unused memory is given back: while it is full; and else, if it has grown by so many bytes.
@@ -58,7 +60,6 @@ class Memory:
 
     Attributes:
         most: Bytes that it may have; 0: there is no bound.
-        full: Whether it has nearly all of them.
 
     Args:
         most: Bytes that it may have; 0: what the container allows, if there is one.
@@ -66,10 +67,18 @@ class Memory:
 
     def __init__(self, most: int = 0) -> None:
         self.most = most or allowed_by_container()
-        self.full = False
+        self._full = False
+        self._looked = 0.0
         self._given_back = time.monotonic()
         self._least = used()
         self._said = -_SAY_EVERY
+
+    @property
+    def full(self) -> bool:
+        """Whether it has nearly all that it may have."""
+        if self.most and time.monotonic() - self._looked > _FRESH:
+            self._judge(used())
+        return self._full
 
     async def watch(self) -> None:
         """Looks again and again, for as long as the server runs."""
@@ -80,7 +89,8 @@ class Memory:
     async def _look(self) -> None:
         now = used()
         since = time.monotonic() - self._given_back
-        near = bool(self.most) and now >= self.most * _FULL
+        # While it counts as full, also below the mark: what is unused must not keep callers out.
+        near = bool(self.most) and (self._full or now >= self.most * _FULL)
         if (near and since > _GIVE_BACK_EVERY) or (now > self._least + _GROWN and since > _GIVE_BACK_SELDOM):
             await asyncio.to_thread(_give_back)
             self._given_back = time.monotonic()
@@ -89,12 +99,13 @@ class Memory:
             self._judge(now)
 
     def _judge(self, now: int) -> None:
-        full = now >= self.most * (_ENOUGH if self.full else _FULL)
-        if full != self.full:
-            self.full = full
+        self._looked = time.monotonic()
+        full = now >= self.most * (_ENOUGH if self._full else _FULL)
+        if full != self._full:
+            self._full = full
             metrics.MEMORY_FULL.set(full)
-            if full and time.monotonic() - self._said > _SAY_EVERY:
-                self._said = time.monotonic()
+            if full and self._looked - self._said > _SAY_EVERY:
+                self._said = self._looked
                 log.warning("memory is full: new calls are refused until there is some again", used=now, most=self.most)
 
 
