@@ -115,13 +115,13 @@ class Flood:
 
 
 @pytest.mark.parametrize(
-    "rounds",
+    ("rounds", "large"),
     [
-        pytest.param(1, id="short"),
-        pytest.param(8, id="long", marks=[pytest.mark.reliability, pytest.mark.timeout(600)]),
+        pytest.param(1, 800, id="short"),
+        pytest.param(8, 1500, id="long", marks=[pytest.mark.reliability, pytest.mark.timeout(600)]),
     ],
 )
-async def test_more_than_the_server_can_do(start_server: Callable[..., MinkProcess], rounds: int) -> None:
+async def test_more_than_the_server_can_do(start_server: Callable[..., MinkProcess], rounds: int, large: int) -> None:
     server = start_server(MINK_MAX_MEMORY_BYTES=str(MOST))
     answers: Counter[str] = Counter()
     flood = Flood(server.grpc_address, answers)
@@ -141,7 +141,7 @@ async def test_more_than_the_server_can_do(start_server: Callable[..., MinkProce
             over = asyncio.Event()
             slow = [asyncio.create_task(flood.slow_readers(30, over)) for _ in range(10)]
             for _ in range(rounds):
-                await asyncio.gather(flood.appends(1500), *(flood.session(20) for _ in range(10)))
+                await asyncio.gather(flood.appends(large), *(flood.session(20) for _ in range(10)))
             over.set()
             await asyncio.gather(*slow)
         finally:

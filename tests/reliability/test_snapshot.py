@@ -39,7 +39,7 @@ async def held_snapshot(postgres: Postgres, schema: str) -> AsyncIterator[None]:
         await session.close()
 
 
-@pytest.mark.parametrize("seconds", [pytest.param(10, id="short")])
+@pytest.mark.parametrize("seconds", [pytest.param(4, id="short")])
 async def test_appends_leave_no_dead_rows(start_server: Callable[..., MinkProcess], postgres: Postgres, seconds: float) -> None:
     """The reason why it costs nothing: an append updates no row, so there is nothing that the snapshot keeps from being removed."""
     server = start_server()

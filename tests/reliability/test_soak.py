@@ -148,7 +148,7 @@ async def have(server: MinkProcess) -> Have:
 @pytest.mark.parametrize(
     ("warm_up", "seconds"),
     [
-        pytest.param(6, 10, id="short"),
+        pytest.param(4, 6, id="short"),
         pytest.param(60, 600, id="long", marks=[pytest.mark.reliability, pytest.mark.timeout(1200)]),
     ],
 )

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 NAMES = ("Order-1", "Order-2", "Order", "Ünï_%-1", "B")
 TYPES = ("Placed", "Paid", "%")
 BOUNDS = settings(
-    max_examples=60,
+    max_examples=40,
     stateful_step_count=40,
     deadline=None,
     suppress_health_check=list(HealthCheck),
