@@ -1,0 +1,1 @@
+"""The clients of all languages beside each other, on the same server."""
