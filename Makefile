@@ -8,6 +8,8 @@ BIN := .venv/bin
 # Which tests, and what else to say to pytest (or to the benchmark).
 TESTS ?=
 ARGS ?=
+# Which clients: go typescript java, and python where the cases are run.
+CLIENTS ?=
 # All tests run in four processes, each with databases of its own; most of what they do is wait. PARALLEL= runs them one by one.
 PARALLEL ?= -n 4 --dist loadfile
 
@@ -35,12 +37,21 @@ run: env-run ## Start Mink (on an embedded Postgres, unless DATABASE_URL says ot
 test: env ## Run the tests; TESTS=tests/unit chooses, ARGS='-x -k append' goes to pytest
 	@$(BIN)/pytest -m 'not reliability' $(if $(TESTS),,$(PARALLEL)) $(ARGS) $(TESTS)
 
+.PHONY: test-clients
+test-clients: env ## Run the tests of the Go, TypeScript and Java clients, and the cases that all clients must pass; CLIENTS=go chooses
+	@tools/clients test $(CLIENTS)
+	@clients/conformance/run $(CLIENTS) $(ARGS)
+
+.PHONY: conformance
+conformance: env ## Run the cases that all clients must pass; CLIENTS=go chooses, ARGS=--write makes the table in docs/clients.md
+	@clients/conformance/run $(CLIENTS) $(ARGS)
+
 .PHONY: reliability
 reliability: env ## Run the long tests: kills, races, memory; TESTS and ARGS as above
 	@$(BIN)/pytest -m reliability $(ARGS) $(TESTS)
 
 .PHONY: verify
-verify: check-lock check-style check-types check-layers check-protos ## Say what is wrong with the code (make -k verify: all of it)
+verify: check-lock check-style check-types check-layers check-protos check-clients ## Say what is wrong with the code (make -k verify: all of it)
 
 .PHONY: fix
 fix: env protos ## Mend what can be mended: style, format, generated code
@@ -49,8 +60,13 @@ fix: env protos ## Mend what can be mended: style, format, generated code
 	@$(BIN)/buf format -w
 
 .PHONY: protos
-protos: env ## Generate the Python code of protos/
+protos: env ## Generate the code of protos/ for all clients
 	@tools/protos
+	@tools/clients generate go typescript
+
+.PHONY: tools
+tools: env ## Install grpcurl into .venv/bin; it needs Go
+	@tools/grpcurl
 
 .PHONY: bench
 bench: env-bench ## Compare Mink with its peers on this machine; ARGS goes to the benchmark
@@ -74,7 +90,7 @@ env-bench:
 
 # The parts of `make verify`. Each can be run alone.
 
-.PHONY: check-lock check-style check-types check-layers check-protos check-breaking
+.PHONY: check-lock check-style check-types check-layers check-protos check-breaking check-clients
 check-lock: env
 	@$(BIN)/uv lock --check --quiet --python $(BIN)/python || { echo 'uv.lock does not fit the pyproject.toml files: run .venv/bin/uv lock' >&2; exit 1; }
 
@@ -92,6 +108,9 @@ check-protos: env check-breaking
 	@$(BIN)/buf lint
 	@$(BIN)/buf format --diff --exit-code
 	@tools/protos --check
+
+check-clients: env
+	@tools/clients verify $(CLIENTS)
 
 # Nothing that a client relies on may go. The protos are compared with where this branch left main; on main itself, with the
 # commit before.

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import grpc
 import pytest
+from google.protobuf.descriptor_pb2 import FileDescriptorProto
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from mink.v1 import event_store_pb2 as pb
@@ -46,6 +47,51 @@ async def test_reflection_lists_the_services_and_knows_their_files(client: Clien
     assert names == {*SERVICES, "grpc.health.v1.Health", "grpc.reflection.v1alpha.ServerReflection"}
     await call.write(reflection_pb2.ServerReflectionRequest(file_containing_symbol="mink.v1.EventStore"))
     assert (await call.read()).file_descriptor_response.file_descriptor_proto
+    await call.done_writing()
+
+
+async def test_reflection_finds_whatever_a_symbol_names(client: Client) -> None:
+    stub = reflection_pb2_grpc.ServerReflectionStub(client.channel)
+    call = stub.ServerReflectionInfo()
+
+    async def files(symbol: str) -> set[str]:
+        await call.write(reflection_pb2.ServerReflectionRequest(file_containing_symbol=symbol))
+        answer = await call.read()
+        assert answer.error_response.error_code in (0, grpc.StatusCode.NOT_FOUND.value[0])
+        return {FileDescriptorProto.FromString(each).name for each in answer.file_descriptor_response.file_descriptor_proto}
+
+    for symbol, file in {
+        "mink.v1.EventStore.AppendToStream": "mink/v1/event_store.proto",
+        "mink.v1.NewEvent": "mink/v1/event.proto",
+        "mink.v1.NewEvent.json": "mink/v1/event.proto",
+        "mink.v1.ExpectedState": "mink/v1/expectation.proto",
+        "mink.v1.NO_STREAM": "mink/v1/expectation.proto",
+        "mink.v1.WrongExpectedVersion": "mink/v1/errors.proto",
+        "google.rpc.RetryInfo": "google/rpc/error_details.proto",
+        "grpc.health.v1.Health.Check": "grpc_health/v1/health.proto",
+    }.items():
+        assert file in await files(symbol), symbol
+    for symbol in ("mink.v1.EventStore.Nothing", "mink.v1.Nothing", "mink.v1.NewEvent.Nothing", "Nothing", ""):
+        assert not await files(symbol), symbol
+    await call.done_writing()
+
+
+async def test_reflection_gives_fields_the_names_that_they_have_in_json(client: Client) -> None:
+    stub = reflection_pb2_grpc.ServerReflectionStub(client.channel)
+    call = stub.ServerReflectionInfo()
+    for symbol, message, names in (
+        ("mink.v1.AppendToStreamResponse", "AppendToStreamResponse", ["version", "firstPosition", "lastPosition", "replayed"]),
+        ("google.rpc.BadRequest", "BadRequest", ["fieldViolations"]),
+        ("google.rpc.ResourceInfo", "ResourceInfo", ["resourceType", "resourceName", "owner", "description"]),
+    ):
+        await call.write(reflection_pb2.ServerReflectionRequest(file_containing_symbol=symbol))
+        answer = await call.read()
+        found = {
+            each.name: [field.json_name for field in each.field]
+            for file in answer.file_descriptor_response.file_descriptor_proto
+            for each in FileDescriptorProto.FromString(file).message_type
+        }
+        assert found[message] == names
     await call.done_writing()
 
 

@@ -52,7 +52,7 @@ from mink_client.operations import (
 from mink_client.projection_control import Projections
 from mink_client.projection_status import ParkedEvent, PauseResult, ProjectionState, RebuildMode, ReplayResult
 from mink_client.security import TLS
-from mink_client.snapshots import Snapshot, SnapshotSaved
+from mink_client.snapshots import RawJson, Snapshot, SnapshotSaved
 from mink_client.streams import Removed, StreamInfo
 from mink_client.subscription import Subscription
 
@@ -92,6 +92,7 @@ __all__ = [
     "ProjectionNotFound",
     "ProjectionState",
     "Projections",
+    "RawJson",
     "RebuildMode",
     "RecordedEvent",
     "Removed",

@@ -21,7 +21,7 @@ from mink_client.projection_control import Projections
 from mink_client.reading import LogReading, StreamReading, event_filter
 from mink_client.retry import call, was_refused
 from mink_client.security import TLS, Name, TokenSource, choose_tls, choose_token
-from mink_client.snapshots import Snapshot, SnapshotSaved
+from mink_client.snapshots import RawJson, Snapshot, SnapshotSaved
 from mink_client.streams import Removed, StreamInfo, stream_info
 from mink_client.subscription import Subscription
 
@@ -340,7 +340,7 @@ class Mink:
         stream: str,
         *,
         version: int,
-        state: JsonValue | bytes,
+        state: JsonValue | bytes | RawJson,
         metadata: Mapping[str, str] | None = None,
         timeout: float | None = None,
     ) -> SnapshotSaved:
@@ -349,7 +349,7 @@ class Mink:
         Args:
             stream: The stream's name.
             version: The version of the last event that the state includes; 1 or more.
-            state: Anything with a JSON form; or bytes, which are kept as they are.
+            state: Anything with a JSON form; or bytes, or a `RawJson`, which are kept as they are.
             metadata: What is known about the state beside itself, text by name.
             timeout: Seconds, with all retries; not given: the client's.
 
@@ -362,7 +362,7 @@ class Mink:
         if isinstance(state, bytes | bytearray | memoryview):
             request.binary = bytes(state)
         else:
-            request.json = to_json(state)
+            request.json = state.text if isinstance(state, RawJson) else to_json(state)
         attempt = connection.snapshots.SaveSnapshot
         answer = await call(connection, lambda left: attempt(request, timeout=left), self._seconds(timeout))
         return SnapshotSaved(answer.saved, answer.version)

@@ -8,6 +8,17 @@ from typing import Any
 from mink.v1 import snapshots_pb2
 
 
+@dataclass(frozen=True, slots=True)
+class RawJson:
+    """A state that is JSON text already; it comes back byte for byte. The server checks it.
+
+    Attributes:
+        text: The text.
+    """
+
+    text: str
+
+
 class Snapshot:
     """A state saved for a stream at a version. A thin view of the message that came."""
 

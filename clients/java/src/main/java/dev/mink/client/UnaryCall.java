@@ -1,0 +1,169 @@
+package dev.mink.client;
+
+import io.grpc.CallOptions;
+import io.grpc.ClientCall;
+import io.grpc.Metadata;
+import io.grpc.MethodDescriptor;
+import io.grpc.Status;
+import java.time.Duration;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
+import java.util.function.Function;
+import java.util.function.Predicate;
+import java.util.function.Supplier;
+
+/** A unary call, made again and again until it succeeds, fails for good, or the time is over. Lives on the loop. */
+final class UnaryCall<Q, R, T> implements Connection.Open {
+    private static final long LEAST_NANOS = TimeUnit.MILLISECONDS.toNanos(1);
+
+    private final Connection connection;
+    private final MethodDescriptor<Q, R> method;
+    private final Q request;
+    private final Function<R, T> convert;
+    private final Predicate<MinkException> mayRetry;
+    private final Supplier<Tracing.Span> spans;
+    private final Duration timeout;
+    private final long deadline;
+    private final Backoff waits = new Backoff();
+    private final CompletableFuture<T> result = new CompletableFuture<>();
+    private ClientCall<Q, R> call;
+    private MinkException last;
+
+    private UnaryCall(
+            Connection connection,
+            MethodDescriptor<Q, R> method,
+            Q request,
+            Function<R, T> convert,
+            Predicate<MinkException> mayRetry,
+            Supplier<Tracing.Span> spans,
+            Duration timeout) {
+        this.connection = connection;
+        this.method = method;
+        this.request = request;
+        this.convert = convert;
+        this.mayRetry = mayRetry;
+        this.spans = spans;
+        this.timeout = timeout;
+        this.deadline = System.nanoTime() + timeout.toNanos();
+    }
+
+    /**
+     * Begins a call.
+     *
+     * @param mayRetry which failures to try again after
+     * @param spans the span of each attempt
+     * @param timeout for all attempts together
+     * @return what came of it; cancelling it ends the call
+     */
+    static <Q, R, T> CompletableFuture<T> begin(
+            Connection connection,
+            MethodDescriptor<Q, R> method,
+            Q request,
+            Function<R, T> convert,
+            Predicate<MinkException> mayRetry,
+            Supplier<Tracing.Span> spans,
+            Duration timeout) {
+        var made = new UnaryCall<>(connection, method, request, convert, mayRetry, spans, timeout);
+        if (!connection.run(made::begin)) {
+            made.result.completeExceptionally(connection.closedError());
+        }
+        made.result.whenComplete((value, error) -> {
+            connection.ended(made);
+            if (made.result.isCancelled()) {
+                connection.run(made::cancel);
+            }
+        });
+        return made.result;
+    }
+
+    private void begin() {
+        connection.opened(this);
+        attempt();
+    }
+
+    private void attempt() {
+        if (result.isDone()) {
+            return;
+        }
+        int version = connection.version();
+        long left = Math.max(deadline - System.nanoTime(), LEAST_NANOS);
+        call = connection.call(method, CallOptions.DEFAULT.withDeadlineAfter(left, TimeUnit.NANOSECONDS));
+        Tracing.Span span = spans.get();
+        call.start(new Answer(version, span), connection.headers(span));
+        // One would do; a second one would be an error, which gRPC is to see.
+        call.request(2);
+        call.sendMessage(request);
+        call.halfClose();
+    }
+
+    private void failed(MinkException error, int version) {
+        if (result.isDone()) {
+            return;
+        }
+        if (error instanceof DeadlineExceededException) {
+            result.completeExceptionally(last != null ? last : late());
+        } else if (waits.mayRenew(error)) {
+            connection.renew(version, renewed -> {
+                if (renewed) {
+                    attempt();
+                } else {
+                    result.completeExceptionally(error);
+                }
+            });
+        } else {
+            long delay = waits.next(error);
+            last = error;
+            if (mayRetry.test(error) && System.nanoTime() + delay - deadline < 0) {
+                connection.schedule(this::attempt, delay);
+            } else {
+                result.completeExceptionally(error);
+            }
+        }
+    }
+
+    private MinkException late() {
+        return new DeadlineExceededException(
+                "no answer from Mink at " + connection.address() + " within " + timeout.toMillis() + " ms");
+    }
+
+    private void cancel() {
+        if (call != null) {
+            call.cancel("the caller does not wait any more", null);
+        }
+    }
+
+    @Override
+    public void clientClosed(ClientClosedException error) {
+        result.completeExceptionally(error);
+    }
+
+    private final class Answer extends ClientCall.Listener<R> {
+        private final int version;
+        private final Tracing.Span span;
+        private R message;
+
+        Answer(int version, Tracing.Span span) {
+            this.version = version;
+            this.span = span;
+        }
+
+        @Override
+        public void onMessage(R message) {
+            this.message = message;
+        }
+
+        @Override
+        public void onClose(Status status, Metadata trailers) {
+            if (status.isOk() && message != null) {
+                span.end(null);
+                result.complete(convert.apply(message));
+                return;
+            }
+            MinkException error = status.isOk()
+                    ? new InternalException("INTERNAL", "the server ended the call without an answer")
+                    : connection.error(status, trailers);
+            span.end(error);
+            failed(error, version);
+        }
+    }
+}

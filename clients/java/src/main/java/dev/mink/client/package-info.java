@@ -1,0 +1,7 @@
+/**
+ * The client of Mink, an event store over gRPC.
+ *
+ * <p>{@link dev.mink.client.Mink} is where to begin: {@code Mink.connect("localhost:50051")}. Its methods wait; {@link
+ * dev.mink.client.AsyncMink} has the same ones for programs that do not. What goes wrong is a {@link dev.mink.client.MinkException}.
+ */
+package dev.mink.client;

@@ -1,0 +1,47 @@
+/** What an event or a snapshot carries: JSON text or bytes. */
+
+import { toText } from "./text.js";
+
+/** A payload as it was written, byte for byte. */
+export abstract class Payload {
+  /** Whether the payload is JSON text; otherwise it is bytes. */
+  abstract get isJson(): boolean;
+
+  /** The payload, byte for byte as it was written; JSON text as UTF-8. A view of the message that came: copy what you keep for long. */
+  abstract get data(): Uint8Array;
+
+  /**
+   * The payload as text, byte for byte as it was written.
+   *
+   * @throws TypeError - The payload is bytes that are no UTF-8.
+   */
+  get text(): string {
+    return toText(this.data);
+  }
+
+  /**
+   * The payload, parsed anew with each call. As with `JSON.parse`, numbers beyond 2^53 lose digits; `text` has them all.
+   *
+   * @throws SyntaxError - The payload is bytes that are not JSON.
+   * @throws TypeError - The payload is bytes that are no UTF-8.
+   */
+  // The type is the caller's word: nothing is checked.
+  // eslint-disable-next-line @typescript-eslint/no-unnecessary-type-parameters
+  json<T = unknown>(): T {
+    return JSON.parse(this.text) as T;
+  }
+}
+
+/**
+ * Compact JSON text of a value, as `JSON.stringify` makes it.
+ *
+ * @param name - What the caller calls it, for the error.
+ * @throws TypeError - The value, or something in it, has no JSON form: undefined, a function, a bigint, an object that contains itself.
+ */
+export function toJson(name: string, value: unknown): string {
+  const text = JSON.stringify(value) as string | undefined;
+  if (text === undefined) {
+    throw new TypeError(`${name}: a value with a JSON form, or a Uint8Array, not ${typeof value}`);
+  }
+  return text;
+}

@@ -1,0 +1,115 @@
+/** What a reading gives: events one by one, or in the batches that the server sends. */
+
+import type { Interrupts } from "./interrupts.js";
+import type { RecordedEvent } from "./recorded-event.js";
+
+/**
+ * A reading of a stream or of the log. Iterate over it for events, or over `batches()` for speed. Each iteration reads anew; one that is
+ * left before its end ends its call.
+ */
+export interface Reading extends AsyncIterable<RecordedEvent> {
+  /** The events, in lists of as many as the server sends at once; none is empty. */
+  batches(): AsyncIterableIterator<RecordedEvent[]>;
+}
+
+/** One iteration: gives batches until there are no more. */
+export interface Batches {
+  /** The next events; undefined at the end. */
+  next(): Promise<RecordedEvent[] | undefined>;
+  /** Ends the call that is open. */
+  close(): void;
+}
+
+/** A reading out of what begins an iteration. */
+export function reading(begin: () => Batches, interrupts: Interrupts): Reading {
+  return {
+    batches: () => batchesOf(begin()),
+    [Symbol.asyncIterator]: () => new EventIterator(begin(), interrupts),
+  };
+}
+
+async function* batchesOf(batches: Batches): AsyncGenerator<RecordedEvent[], undefined> {
+  try {
+    for (;;) {
+      const batch = await batches.next();
+      if (batch === undefined) {
+        return;
+      }
+      yield batch;
+    }
+  } finally {
+    batches.close();
+  }
+}
+
+/** Events one by one. Written by hand, because a generator costs twice as much for each event. */
+class EventIterator implements AsyncIterableIterator<RecordedEvent, undefined> {
+  readonly #batches: Batches;
+  readonly #interrupts: Interrupts;
+  #batch: RecordedEvent[] = [];
+  #at = 0;
+  #done = false;
+  #receiving: Promise<unknown> = Promise.resolve();
+
+  constructor(batches: Batches, interrupts: Interrupts) {
+    this.#batches = batches;
+    this.#interrupts = interrupts;
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  next(): Promise<IteratorResult<RecordedEvent, undefined>> {
+    const event = this.#interrupts.interrupted ? undefined : this.#batch[this.#at];
+    if (event !== undefined) {
+      this.#at++;
+      return Promise.resolve({ done: false, value: event });
+    }
+    // Whoever asks for several at once gets them one after the other.
+    const next = this.#receiving.then(() => this.#receive());
+    this.#receiving = next.catch(() => undefined);
+    return next;
+  }
+
+  return(): Promise<IteratorResult<RecordedEvent, undefined>> {
+    this.#finish();
+    return Promise.resolve({ done: true, value: undefined });
+  }
+
+  async #receive(): Promise<IteratorResult<RecordedEvent, undefined>> {
+    try {
+      while (!this.#done) {
+        this.#interrupts.check();
+        const event = this.#batch[this.#at];
+        if (event !== undefined) {
+          this.#at++;
+          return { done: false, value: event };
+        }
+        const batch = await this.#batches.next();
+        if (batch === undefined) {
+          this.#finish();
+        } else if (!this.#isDone()) {
+          this.#batch = batch;
+          this.#at = 0;
+        }
+      }
+      return { done: true, value: undefined };
+    } catch (error) {
+      this.#finish();
+      throw error;
+    }
+  }
+
+  /** It may have become so while a batch was waited for. */
+  #isDone(): boolean {
+    return this.#done;
+  }
+
+  #finish(): void {
+    this.#done = true;
+    this.#batch = [];
+    this.#at = 0;
+    this.#batches.close();
+  }
+}
