@@ -40,11 +40,11 @@ test: env ## Run the tests; TESTS=tests/unit chooses, ARGS='-x -k append' goes t
 .PHONY: test-clients
 test-clients: env ## Run the tests of the Go, TypeScript and Java clients, and the cases that all clients must pass; CLIENTS=go chooses
 	@tools/clients test $(CLIENTS)
-	@clients/conformance/run $(CLIENTS) $(ARGS)
+	@clients/conformance/run --keep-going $(CLIENTS) $(ARGS)
 
 .PHONY: conformance
 conformance: env ## Run the cases that all clients must pass; CLIENTS=go chooses, ARGS=--write makes the table in docs/clients.md
-	@clients/conformance/run $(CLIENTS) $(ARGS)
+	@clients/conformance/run --keep-going $(CLIENTS) $(ARGS)
 
 .PHONY: reliability
 reliability: env ## Run the long tests: kills, races, memory; TESTS and ARGS as above

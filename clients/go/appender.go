@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -190,6 +191,7 @@ func (a *appender) isOver() bool {
 // will be nothing more, or the caller was told to stop.
 func (a *appender) next(stop <-chan struct{}) []*entry {
 	for {
+		a.gather()
 		if taken := a.take(); len(taken) > 0 {
 			return taken
 		}
@@ -202,6 +204,21 @@ func (a *appender) next(stop <-chan struct{}) []*entry {
 			a.wakeUp() // for whoever comes after
 			return nil
 		}
+	}
+}
+
+// gather lets everybody who is about to append do so first: callers who were woken together append together, and the first of them wakes
+// the sender. It waits for nobody: when no other goroutine is ready to run, or those that are add nothing, it is over.
+func (a *appender) gather() {
+	for before := 0; ; {
+		a.mu.Lock()
+		waiting := len(a.queue)
+		a.mu.Unlock()
+		if waiting == before || waiting >= mostAppends {
+			return
+		}
+		before = waiting
+		runtime.Gosched()
 	}
 }
 

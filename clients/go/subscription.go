@@ -233,8 +233,8 @@ func (s *Subscription) ended() error {
 }
 
 func (s *Subscription) interrupted(err error, delay time.Duration) {
-	level := slog.LevelInfo
-	// A server that ends the call on purpose is nothing to worry about.
+	level := slog.LevelDebug
+	// One line for an interruption, however long it lasts. A server that ends the call on purpose is nothing to worry about.
 	var stopping *ShuttingDown
 	if s.waits.attempts == 1 && !errors.As(err, &stopping) {
 		level = slog.LevelWarn

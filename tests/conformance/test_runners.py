@@ -6,13 +6,16 @@ import asyncio
 import os
 import sys
 import textwrap
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psutil
 import pytest
 
 from clients.conformance.harness.run import CANARIES, Harness, Suite, runner_of
 from clients.conformance.harness.runners import Limits
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

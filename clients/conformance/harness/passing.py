@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import TYPE_CHECKING, Any, Final
 
 import grpc
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 # Metadata of a call that gRPC itself writes.
 _OWN: Final = ("grpc-", "user-agent", ":", "te", "content-type")
+_FIRST_MESSAGE: Final = 0.2  # seconds; a session may be opened before there is something to say
 _CUT: Final = "cut by the harness"
 
 
@@ -52,6 +54,7 @@ class Passing:
             begin: Begins the call to the server behind.
         """
         if self._do == "refuse" and self._refusal is not None:
+            await self._first_message()
             await self._fail(self._refusal)
         if self._do == "delay":
             await asyncio.sleep(self._after)
@@ -63,6 +66,11 @@ class Passing:
             up.cancel()
             call.cancel()
             await asyncio.gather(up, return_exceptions=True)
+
+    async def _first_message(self) -> None:
+        """Waits for what the client says first: gRPC may lose the status of a call that ends while its client still writes."""
+        with contextlib.suppress(TimeoutError, StopAsyncIteration):
+            await asyncio.wait_for(anext(self._messages), _FIRST_MESSAGE)
 
     def _time_left(self) -> float | None:
         left = self._context.time_remaining()

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/base64"
 	"fmt"
+	"log/slog"
 	"strings"
 	"time"
 
@@ -165,7 +166,7 @@ func filters(said object) []mink.FilterOption {
 
 // client makes a client, as the step `client` says.
 func client(said object, address any) (*mink.Client, error) {
-	var options []mink.Option
+	options := []mink.Option{mink.WithLogger(slog.New(slog.DiscardHandler))}
 	for name, value := range said {
 		switch name {
 		case "as":

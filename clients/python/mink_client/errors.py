@@ -375,11 +375,10 @@ _NAME_OF_CODE: Final[Mapping[int, str]] = {code.value[0]: code.name for code in 
 def from_status(status: status_pb2.Status) -> MinkError:
     """The error that a `google.rpc.Status` means."""
     details = _Details(status)
-    make = _BY_REASON.get(details.info.reason) if details.info.domain == DOMAIN else None
+    reason = details.info.reason if details.info.domain == DOMAIN else ""
+    make = _BY_REASON.get(reason) or _BY_CODE.get(status.code)
     if make is None:
-        make = _BY_CODE.get(status.code)
-    if make is None:
-        return MinkError(details.info.reason or _NAME_OF_CODE.get(status.code, "UNKNOWN"), details.message)
+        return MinkError(reason or _NAME_OF_CODE.get(status.code, "UNKNOWN"), details.message)
     return make(details)
 
 

@@ -85,6 +85,7 @@ def test_what_did_not_come_from_mink_is_told_by_its_code(code, kind, reason):
 def test_a_reason_of_another_domain_means_nothing(fakes):
     error = errors.from_status(fakes.status("OVERLOADED", code=8, domain="somebody.else"))
     assert type(error) is MinkError
+    assert error.reason == "RESOURCE_EXHAUSTED"
 
 
 def test_details_that_are_damaged_leave_the_code_and_the_message():

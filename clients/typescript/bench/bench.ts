@@ -29,7 +29,9 @@ async function append(mink: Mink): Promise<object> {
         if (sent >= end) {
           return;
         }
-        await mink.append(`Bench-${run}-${caller}-${number}`, [binaryEvent("Measured", bytes)], { expected: NO_STREAM });
+        await mink.append(`Bench-${run}-${caller}-${number}`, [binaryEvent("Measured", bytes)], {
+          expected: NO_STREAM,
+        });
         const answered = performance.now();
         if (answered >= begin && answered < end) {
           took.push(answered - sent);

@@ -2,6 +2,7 @@
 
 import { isIPv4, isIPv6 } from "node:net";
 
+import { kindOf } from "./kind-of.js";
 import { withoutSecrets } from "./secrets.js";
 
 const LISTS = ["ipv4:", "ipv6:"];
@@ -19,7 +20,7 @@ const LARGEST_PORT = 65_535;
  */
 export function checkedAddress(server: unknown, name = "server"): string {
   if (typeof server !== "string") {
-    throw new TypeError(`${name}: HOST:PORT (string), not ${server === null ? "null" : typeof server}`);
+    throw new TypeError(`${name}: HOST:PORT (string), not ${kindOf(server)}`);
   }
   // Control characters and spaces of all kinds are in no address.
   const printable = !/[\p{C}\p{Z}]/u.test(server);
@@ -48,7 +49,9 @@ function hasPort(address: string): boolean {
   } else if (host.includes(":")) {
     return false; // an IPv6 address without brackets, whose last group would pass for a port
   }
-  return host !== "" && !/[/[\]]/.test(host) && /^[0-9]+$/.test(port) && Number(port) > 0 && Number(port) <= LARGEST_PORT;
+  return (
+    host !== "" && !/[/[\]]/.test(host) && /^[0-9]+$/.test(port) && Number(port) > 0 && Number(port) <= LARGEST_PORT
+  );
 }
 
 /** Whether an address certainly does not leave this machine. What is not understood may leave it. */
@@ -61,7 +64,9 @@ export function isLoopback(server: string): boolean {
       return server.slice(scheme.length).split(",").every(isLoopbackHost);
     }
   }
-  return isLoopbackHost(server.startsWith("dns:") ? server.slice(server.lastIndexOf("/") + 1).replace(/^dns:/, "") : server);
+  return isLoopbackHost(
+    server.startsWith("dns:") ? server.slice(server.lastIndexOf("/") + 1).replace(/^dns:/, "") : server,
+  );
 }
 
 function isLoopbackHost(address: string): boolean {

@@ -6,6 +6,7 @@ import type { Expectation } from "./expectation.js";
 import { toExpectation } from "./expectation.js";
 import type { AppendManyResult, AppendResult, StreamAppend } from "./append-types.js";
 import { type AppendToStreamsResponse, AppendToStreamsResponseSchema } from "./gen/mink/v1/event_store_pb.js";
+import { kindOf } from "./kind-of.js";
 import type { NewEvent } from "./new-event.js";
 import { fromFailure } from "./status.js";
 import { checkMetadata, checkText } from "./text.js";
@@ -44,10 +45,10 @@ export function writeAppend(
 export function writeAppendMany(number: number, appends: readonly StreamAppend[], trace: Trace | undefined): Buffer {
   checkList("appends", appends, "StreamAppend");
   return written(number, 3, () => {
-    appends.forEach((part: StreamAppend | undefined, index) => {
+    appends.forEach((part: StreamAppend | null | undefined, index) => {
       const where = `appends[${index}]`;
-      checkText(`${where}.stream`, part?.stream);
-      const { stream, expected, events } = part as StreamAppend;
+      const { stream, expected, events } = part ?? ({} as StreamAppend);
+      checkText(`${where}.stream`, stream);
       checkList(`${where}.events`, events, "NewEvent");
       const start = writer.begin(1);
       writePart(stream, toExpectation(expected), events, `${where}.events`, trace);
@@ -88,7 +89,7 @@ function written(number: number, field: number, write: () => void): Buffer {
 
 function checkList(name: string, value: unknown, of: string): void {
   if (!Array.isArray(value)) {
-    throw new TypeError(`${name}: a list of ${of}, not ${value === null ? "null" : typeof value}`);
+    throw new TypeError(`${name}: a list of ${of}, not ${kindOf(value)}`);
   }
 }
 
@@ -130,7 +131,7 @@ function writePart(
 
 function checkEvent(where: string, index: number, event: NewEvent | undefined): asserts event is NewEvent {
   if (typeof event !== "object" || (event as unknown) === null) {
-    throw new TypeError(`${where}[${index}]: a NewEvent, not ${typeof event}`);
+    throw new TypeError(`${where}[${index}]: a NewEvent, not ${kindOf(event)}`);
   }
   const name = `${where}[${index}]`;
   checkText(`${name}.type`, event.type);

@@ -112,8 +112,8 @@ export class AppendQueue {
     let bytes = 0;
     let room = Math.min(MOST_APPENDS, MOST_IN_FLIGHT - this.#inFlight.size);
     while (this.#head < this.#queue.length && room > 0) {
-      const append = this.#queue[this.#head] as Append;
-      if (!append.done) {
+      const append = this.#queue[this.#head];
+      if (append?.done === false) {
         bytes += append.body.length;
         if (bytes > MOST_BYTES && sending.length > 0) {
           break;
@@ -205,9 +205,7 @@ export class AppendQueue {
 
   *#all(): Generator<Append> {
     yield* this.#inFlight.values();
-    for (let index = this.#head; index < this.#queue.length; index++) {
-      yield this.#queue[index] as Append;
-    }
+    yield* this.#queue.slice(this.#head);
     for (const { append } of this.#delayed) {
       yield append;
     }
@@ -258,7 +256,9 @@ export class AppendQueue {
   }
 
   #late(): MinkError {
-    return new DeadlineExceeded(`no answer from Mink at ${this.#target} in time; whether the append was made is unknown`);
+    return new DeadlineExceeded(
+      `no answer from Mink at ${this.#target} in time; whether the append was made is unknown`,
+    );
   }
 }
 

@@ -2,7 +2,15 @@
 
 import { fromBinary } from "@bufbuild/protobuf";
 
-import { type Outcome, type Trace, appendedMany, readAppended, requestOf, writeAppend, writeAppendMany } from "./append-messages.js";
+import {
+  type Outcome,
+  type Trace,
+  appendedMany,
+  readAppended,
+  requestOf,
+  writeAppend,
+  writeAppendMany,
+} from "./append-messages.js";
 import { AppendQueue, MOST_BYTES } from "./append-queue.js";
 import { AppendSession } from "./append-session.js";
 import type { AppendManyResult, AppendResult, StreamAppend } from "./append-types.js";
@@ -50,8 +58,14 @@ export class Appender {
   }
 
   /** Appends to one stream; see `Mink.append`. */
-  async append(stream: string, events: readonly NewEvent[], expected: Expected, bounds: AppendBounds): Promise<AppendResult> {
-    const write = (number: number, trace: Trace | undefined): Buffer => writeAppend(number, stream, events, expected, trace);
+  async append(
+    stream: string,
+    events: readonly NewEvent[],
+    expected: Expected,
+    bounds: AppendBounds,
+  ): Promise<AppendResult> {
+    const write = (number: number, trace: Trace | undefined): Buffer =>
+      writeAppend(number, stream, events, expected, trace);
     return (await this.#send(ONE, write, readAppended, bounds)) as AppendResult;
   }
 
@@ -78,7 +92,9 @@ export class Appender {
       await Promise.race([this.#running, late]);
       clearTimeout(timer);
     }
-    this.#queue.failAll(new ClientClosed("the client was closed before the append was answered; whether it was made is unknown"));
+    this.#queue.failAll(
+      new ClientClosed("the client was closed before the append was answered; whether it was made is unknown"),
+    );
     this.#wake?.();
   }
 
@@ -115,7 +131,8 @@ export class Appender {
     if (body.length > MOST_BYTES) {
       const request = requestOf(body);
       const interrupts = new Interrupts(connection, signal);
-      const attempt = (leftMs: number): Promise<Buffer> => connection.unaryBytes(path, request, leftMs, interrupts, span);
+      const attempt = (leftMs: number): Promise<Buffer> =>
+        connection.unaryBytes(path, request, leftMs, interrupts, span);
       return read(await until(connection, { timeoutMs, interrupts }, attempt));
     }
     const deadline = performance.now() + timeoutMs;

@@ -143,7 +143,8 @@ export class Mink implements AsyncDisposable {
    */
   async append(stream: string, events: readonly NewEvent[], options: options.AppendOptions): Promise<AppendResult> {
     // Who forgets the options is told of the expectation.
-    const { expected, timeoutMs, signal } = (options as options.AppendOptions | undefined) ?? ({} as options.AppendOptions);
+    const { expected, timeoutMs, signal } =
+      (options as options.AppendOptions | undefined) ?? ({} as options.AppendOptions);
     return this.#appender.append(stream, events, expected, { timeoutMs: this.#milliseconds(timeoutMs), signal });
   }
 
@@ -218,7 +219,13 @@ export class Mink implements AsyncDisposable {
     options: options.CallOptions = {},
   ): Promise<{ snapshot: Snapshot | undefined; events: RecordedEvent[] }> {
     const { timeoutMs, interrupts } = this.#bounds(options);
-    const question = { stream: text("stream", stream), fromVersion: 0n, backwards: false, limit: 0n, sinceSnapshot: true };
+    const question = {
+      stream: text("stream", stream),
+      fromVersion: 0n,
+      backwards: false,
+      limit: 0n,
+      sinceSnapshot: true,
+    };
     const batches = new StreamReading(this.#connection, question, timeoutMs, interrupts);
     const events: RecordedEvent[] = [];
     try {

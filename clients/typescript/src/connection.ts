@@ -110,7 +110,12 @@ export class Connection implements Closing {
     timeoutMs: number,
     interrupts: Interrupts,
   ): Promise<MessageShape<O>> {
-    const bytes = await this.unaryBytes(method.path, Buffer.from(toBinary(method.input, request)), timeoutMs, interrupts);
+    const bytes = await this.unaryBytes(
+      method.path,
+      Buffer.from(toBinary(method.input, request)),
+      timeoutMs,
+      interrupts,
+    );
     return fromBinary(method.output, bytes);
   }
 
@@ -133,15 +138,23 @@ export class Connection implements Closing {
     try {
       const answer = await new Promise<Buffer>((resolve, reject) => {
         const deadline = Date.now() + timeoutMs;
-        const call = channel.client.makeUnaryRequest(path, asIs, asIs, request, headers, { deadline }, (error, value) => {
-          channel.calls.delete(call);
-          off();
-          if (error === null && value !== undefined) {
-            resolve(value);
-          } else {
-            reject(this.error(error as ServiceError));
-          }
-        });
+        const call = channel.client.makeUnaryRequest(
+          path,
+          asIs,
+          asIs,
+          request,
+          headers,
+          { deadline },
+          (error, value) => {
+            channel.calls.delete(call);
+            off();
+            if (error !== null) {
+              reject(this.error(error));
+            } else {
+              resolve(value ?? Buffer.alloc(0));
+            }
+          },
+        );
         channel.calls.add(call);
         const off = interrupts.listen((reason) => {
           call.cancel();
@@ -218,7 +231,7 @@ export class Connection implements Closing {
       throw this.closed;
     }
     const { credentials } = this;
-    void credentials.version; // looks at the files
+    credentials.look();
     if (this.#channel !== undefined && credentials.tlsVersion !== this.#tlsVersion) {
       this.#retire(this.#channel);
       this.#channel = undefined;

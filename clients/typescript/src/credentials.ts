@@ -83,7 +83,7 @@ export class Credentials {
 
   /** Grows whenever the token or the certificates have changed. Looks at the files, if nobody has just done so. */
   get version(): number {
-    this.#look(false);
+    this.look();
     return this.#version;
   }
 
@@ -132,7 +132,7 @@ export class Credentials {
    */
   async renew(version: number): Promise<boolean> {
     if (this.#version === version) {
-      this.#look(true);
+      this.look(true);
     }
     if (this.#version === version && this.#fetch !== undefined) {
       try {
@@ -167,8 +167,12 @@ export class Credentials {
     }
   }
 
-  /** Takes what has changed in the files. One that cannot be used is passed over, and looked at again. */
-  #look(now: boolean): void {
+  /**
+   * Takes what has changed in the files. One that cannot be used is passed over, and looked at again.
+   *
+   * @param now - Also if somebody has just looked.
+   */
+  look(now = false): void {
     if (!this.#hasFiles || (!now && performance.now() < this.#lookAt)) {
       return;
     }

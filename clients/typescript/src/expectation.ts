@@ -1,6 +1,7 @@
 /** What a caller can expect of a stream. */
 
 import { ExpectedState } from "./gen/mink/v1/expectation_pb.js";
+import { kindOf } from "./kind-of.js";
 import { whole } from "./numbers.js";
 
 /** A state that a stream can be expected to be in, without naming a version. */
@@ -37,7 +38,9 @@ export function toExpectation(expected: Expected): Expectation {
     return { case: "state", value: state };
   }
   if (typeof expected !== "bigint" && typeof expected !== "number") {
-    throw new TypeError(`expected: a version (bigint or number), ANY, NO_STREAM or STREAM_EXISTS, not ${shown(expected)}`);
+    throw new TypeError(
+      `expected: a version (bigint or number), ANY, NO_STREAM or STREAM_EXISTS, not ${shown(expected)}`,
+    );
   }
   return { case: "exactVersion", value: whole("expected", expected) };
 }
@@ -60,5 +63,5 @@ export function fromExpectation(
 }
 
 function shown(value: unknown): string {
-  return typeof value === "string" ? JSON.stringify(value.slice(0, 40)) : value === null ? "null" : typeof value;
+  return typeof value === "string" ? JSON.stringify(value.slice(0, 40)) : kindOf(value);
 }

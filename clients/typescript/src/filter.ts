@@ -3,6 +3,7 @@
 import { type MessageShape, create } from "@bufbuild/protobuf";
 
 import { EventFilterSchema } from "./gen/mink/v1/event_store_pb.js";
+import { kindOf } from "./kind-of.js";
 import { checkText } from "./text.js";
 
 /** A filter as messages have it. */
@@ -39,7 +40,7 @@ export function eventFilter({ streams, streamPrefixes, categories, types }: Filt
 
 function texts(name: string, value: readonly string[] = []): string[] {
   if (!Array.isArray(value)) {
-    throw new TypeError(`${name}: a list of texts, not ${typeof value}`);
+    throw new TypeError(`${name}: a list of texts, not ${kindOf(value)}`);
   }
   return value.map((text: unknown, index) => {
     checkText(`${name}[${index}]`, text);

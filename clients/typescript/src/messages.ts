@@ -80,7 +80,7 @@ export class Messages {
     this.#failure = { error: reason };
     this.#span?.end(reason);
     this.#call.cancel();
-    while (this.#call.read() !== null);
+    while ((this.#call.read() as Buffer | null) !== null);
     this.#wakeUp();
   }
 

@@ -1,5 +1,6 @@
 /** Events to append. */
 
+import { kindOf } from "./kind-of.js";
 import { toJson } from "./payload.js";
 import { uuid7 } from "./uuid7.js";
 
@@ -42,7 +43,7 @@ export function jsonEvent(type: string, payload: unknown, options?: EventOptions
  */
 export function rawJsonEvent(type: string, text: string, options?: EventOptions): NewEvent {
   if (typeof text !== "string") {
-    throw new TypeError(`text: JSON text (string), not ${typeof text}`);
+    throw new TypeError(`text: JSON text (string), not ${kindOf(text)}`);
   }
   return make(type, text, options);
 }
@@ -55,7 +56,7 @@ export function rawJsonEvent(type: string, text: string, options?: EventOptions)
  */
 export function binaryEvent(type: string, bytes: Uint8Array, options?: EventOptions): NewEvent {
   if (!(bytes instanceof Uint8Array)) {
-    throw new TypeError(`bytes: a Uint8Array, not ${typeof bytes}`);
+    throw new TypeError(`bytes: a Uint8Array, not ${kindOf(bytes)}`);
   }
   return make(type, bytes, options);
 }

@@ -1,5 +1,7 @@
 /** Whole numbers of 64 bits: positions and versions. */
 
+import { kindOf } from "./kind-of.js";
+
 const LARGEST = 2n ** 63n - 1n;
 
 /**
@@ -17,7 +19,7 @@ export function whole(name: string, value: bigint | number): bigint {
     }
     value = BigInt(value);
   } else if (typeof value !== "bigint") {
-    throw new TypeError(`${name}: a bigint or a number, not ${value === null ? "null" : typeof value}`);
+    throw new TypeError(`${name}: a bigint or a number, not ${kindOf(value)}`);
   }
   if (value < 0n || value > LARGEST) {
     throw new RangeError(`${name}: 0 to 2^63 - 1, not ${value}`);

@@ -1,5 +1,6 @@
 /** What an event or a snapshot carries: JSON text or bytes. */
 
+import { kindOf } from "./kind-of.js";
 import { toText } from "./text.js";
 
 /** A payload as it was written, byte for byte. */
@@ -41,7 +42,7 @@ export abstract class Payload {
 export function toJson(name: string, value: unknown): string {
   const text = JSON.stringify(value) as string | undefined;
   if (text === undefined) {
-    throw new TypeError(`${name}: a value with a JSON form, or a Uint8Array, not ${typeof value}`);
+    throw new TypeError(`${name}: a value with a JSON form, or a Uint8Array, not ${kindOf(value)}`);
   }
   return text;
 }

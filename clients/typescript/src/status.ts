@@ -7,7 +7,12 @@ import { type ServiceError, status as Code } from "@grpc/grpc-js";
 
 import * as errors from "./errors.js";
 import { fromExpectation } from "./expectation.js";
-import { BadRequestSchema, ErrorInfoSchema, ResourceInfoSchema, RetryInfoSchema } from "./gen/google/rpc/error_details_pb.js";
+import {
+  BadRequestSchema,
+  ErrorInfoSchema,
+  ResourceInfoSchema,
+  RetryInfoSchema,
+} from "./gen/google/rpc/error_details_pb.js";
 import { type Status, StatusSchema } from "./gen/google/rpc/status_pb.js";
 import {
   AccessRequiredSchema,
@@ -35,7 +40,7 @@ class Details {
 
   /** The first detail of a type; an empty one if there is none. */
   get<T extends Message>(schema: GenMessage<T>): T {
-    return this.find(schema) ?? (create(schema) as T);
+    return this.find(schema) ?? create<GenMessage<T>>(schema);
   }
 
   find<T extends Message>(schema: GenMessage<T>): T | undefined {
@@ -108,7 +113,10 @@ const BY_REASON: ReadonlyMap<string, Make> = new Map<string, Make>([
   ["EVENT_ID_CONFLICT", (d) => new errors.EventIdConflict(d.message, d.get(EventIdConflictSchema).eventId, d.cause)],
   ["STREAM_NOT_FOUND", noStream(errors.StreamNotFound, "STREAM_NOT_FOUND")],
   ["STREAM_DELETED", noStream(errors.StreamDeleted, "STREAM_DELETED")],
-  ["SNAPSHOT_NOT_FOUND", (d) => new errors.SnapshotNotFound(d.message, d.get(ResourceInfoSchema).resourceName, d.cause)],
+  [
+    "SNAPSHOT_NOT_FOUND",
+    (d) => new errors.SnapshotNotFound(d.message, d.get(ResourceInfoSchema).resourceName, d.cause),
+  ],
   ["INVALID_REQUEST", invalid("INVALID_REQUEST")],
   [
     "POSITION_AHEAD",
@@ -148,7 +156,7 @@ export function fromStatus(status: Status, cause?: unknown): errors.MinkError {
   if (make !== undefined) {
     return make(details);
   }
-  const reason = (info.domain === DOMAIN && info.reason) || (Code[status.code] as string | undefined) || "UNKNOWN";
+  const reason = (info.domain === DOMAIN && info.reason) || Code[status.code] || "UNKNOWN";
   return new errors.MinkError(reason, details.message, details.cause);
 }
 
@@ -178,7 +186,8 @@ export function fromRpc(error: ServiceError, target: string): errors.MinkError {
   }
   const code = isBrokenConnection(error) ? Code.UNAVAILABLE : error.code;
   const text = error.details || Code[error.code];
-  const message = code === Code.UNAVAILABLE || code === Code.CANCELLED ? `cannot reach Mink at ${target}: ${text}` : text;
+  const message =
+    code === Code.UNAVAILABLE || code === Code.CANCELLED ? `cannot reach Mink at ${target}: ${text}` : text;
   return fromStatus(create(StatusSchema, { code, message }), error);
 }
 

@@ -1,5 +1,7 @@
 /** Text that can be sent. */
 
+import { kindOf } from "./kind-of.js";
+
 /**
  * Checks that something is text, and can be written as UTF-8.
  *
@@ -9,7 +11,7 @@
  */
 export function checkText(name: string, value: unknown): asserts value is string {
   if (typeof value !== "string") {
-    throw new TypeError(`${name}: text (string), not ${value === null ? "null" : typeof value}`);
+    throw new TypeError(`${name}: text (string), not ${kindOf(value)}`);
   }
   if (!value.isWellFormed()) {
     throw new RangeError(`${name}: holds half of a surrogate pair, which UTF-8 cannot write`);
@@ -24,7 +26,7 @@ export function checkText(name: string, value: unknown): asserts value is string
  */
 export function checkMetadata(name: string, value: unknown): asserts value is Readonly<Record<string, string>> {
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    throw new TypeError(`${name}: text by name, not ${value === null ? "null" : Array.isArray(value) ? "a list" : typeof value}`);
+    throw new TypeError(`${name}: text by name, not ${kindOf(value)}`);
   }
   for (const [key, entry] of Object.entries(value)) {
     checkText(`a key of ${name}`, key);

@@ -6,6 +6,7 @@ import { readFileSync } from "node:fs";
 import { ChannelCredentials } from "@grpc/grpc-js";
 
 import { CredentialsError } from "./errors.js";
+import { kindOf } from "./kind-of.js";
 import { type FileName, checkedPath } from "./secrets.js";
 
 /** How to speak TLS. Files are PEM. They are read anew when they change; a connection that is open is not broken for that. */
@@ -86,8 +87,8 @@ export class Tls {
  */
 export function chooseTls(given: TlsOptions | boolean | undefined): Tls | undefined {
   if (given !== undefined && typeof given !== "boolean") {
-    if (typeof given !== "object" || (given as unknown) === null) {
-      throw new CredentialsError("tls", `true, false or an object with files, not ${given === null ? "null" : typeof given}`);
+    if (kindOf(given) !== "object") {
+      throw new CredentialsError("tls", `true, false or an object with files, not ${kindOf(given)}`);
     }
     return new Tls(given);
   }

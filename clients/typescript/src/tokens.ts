@@ -3,6 +3,7 @@
 import { closeSync, openSync, readSync } from "node:fs";
 
 import { CredentialsError } from "./errors.js";
+import { kindOf } from "./kind-of.js";
 import { type FileName, checkedPath } from "./secrets.js";
 import { unreadable } from "./tls.js";
 
@@ -42,7 +43,7 @@ export function chooseToken(
  */
 export function checkedToken(token: unknown, where = "it"): string {
   if (typeof token !== "string") {
-    throw new CredentialsError("token", `${where} is no text, but ${token === null ? "null" : typeof token}`);
+    throw new CredentialsError("token", `${where} is no text, but ${kindOf(token)}`);
   }
   const text = token.trim();
   if (text === "") {
@@ -52,7 +53,10 @@ export function checkedToken(token: unknown, where = "it"): string {
     throw new CredentialsError("token", `${where} has more than one line; a token is one`);
   }
   if (text.length > LONGEST || !/^[!-~]+$/.test(text)) {
-    throw new CredentialsError("token", `${where} is not ${LONGEST} or fewer printable ASCII characters without spaces`);
+    throw new CredentialsError(
+      "token",
+      `${where} is not ${LONGEST} or fewer printable ASCII characters without spaces`,
+    );
   }
   return text;
 }

@@ -64,7 +64,7 @@ export class Tracing {
     let known = this.#attributes.get(key);
     if (known === undefined) {
       const [, service = "", method = ""] = path.split("/");
-      const [, host, port] = /^(.*):(\d+)$/.exec(target) ?? [undefined, target, undefined];
+      const [host, port] = /^(.*):(\d+)$/.exec(target)?.slice(1) ?? [target];
       known = {
         "rpc.system": "grpc",
         "rpc.service": service,

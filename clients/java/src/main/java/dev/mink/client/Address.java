@@ -53,10 +53,12 @@ final class Address {
 
     /** What gRPC is told. */
     String target() {
-        if (isLocal() || scheme.equals("xds:") || scheme.equals("dns:")) {
+        if (isLocal() || scheme.equals("xds:")) {
             return text;
         }
-        return "dns:///" + text.substring(scheme.length());
+        String named = scheme.equals("dns:") ? text : "dns:///" + text.substring(scheme.length());
+        // It is a URI there, where brackets stand for no address.
+        return named.replace("[", "%5B").replace("]", "%5D");
     }
 
     /** Whether it is a socket in the file system. */

@@ -42,7 +42,7 @@ final class AppendSession extends ClientCall.Listener<AppendSessionResponse> {
         this.version = connection.version();
         this.call = connection.call(Methods.APPEND_SESSION, CallOptions.DEFAULT);
         // It serves all callers: the trace of one would be everybody's.
-        call.start(this, connection.headers(Tracing.Span.NONE));
+        call.start(this, connection.headers(Tracing.CallSpan.NONE));
         call.request(ANSWERS);
     }
 

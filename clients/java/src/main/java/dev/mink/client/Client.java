@@ -54,7 +54,7 @@ final class Client {
 
     CompletableFuture<SessionResult> append(String stream, Expected expected, List<NewEvent> events, Duration timeout) {
         checkOpen();
-        Tracing.Span span = span(Methods.APPEND_TO_STREAM);
+        Tracing.CallSpan span = span(Methods.APPEND_TO_STREAM);
         return traced(span, () -> {
             var message = AppendToStreamRequest.newBuilder().setStream(Texts.checked("stream", stream));
             if (expected.isState()) {
@@ -78,7 +78,7 @@ final class Client {
 
     CompletableFuture<SessionResult> appendMany(List<StreamAppend> appends, Duration timeout) {
         checkOpen();
-        Tracing.Span span = span(Methods.APPEND_TO_STREAMS);
+        Tracing.CallSpan span = span(Methods.APPEND_TO_STREAMS);
         return traced(span, () -> {
             var message = AppendToStreamsRequest.newBuilder();
             var trace = span.forEvents();
@@ -109,11 +109,11 @@ final class Client {
         return append.future;
     }
 
-    private Tracing.Span span(MethodDescriptor<?, ?> method) {
+    private Tracing.CallSpan span(MethodDescriptor<?, ?> method) {
         return connection.tracing().start(method.getFullMethodName(), connection.tracing().context());
     }
 
-    private static <T> CompletableFuture<T> traced(Tracing.Span span, Supplier<CompletableFuture<T>> call) {
+    private static <T> CompletableFuture<T> traced(Tracing.CallSpan span, Supplier<CompletableFuture<T>> call) {
         CompletableFuture<T> future;
         try {
             future = call.get();
@@ -121,7 +121,7 @@ final class Client {
             span.end(error);
             throw error;
         }
-        if (span != Tracing.Span.NONE) {
+        if (span != Tracing.CallSpan.NONE) {
             future.whenComplete((value, error) -> span.end(error));
         }
         return future;
@@ -169,10 +169,10 @@ final class Client {
     }
 
     /** A span for each attempt, in the trace of whoever calls now. */
-    private Supplier<Tracing.Span> spans(MethodDescriptor<?, ?> method) {
+    private Supplier<Tracing.CallSpan> spans(MethodDescriptor<?, ?> method) {
         Tracing tracing = connection.tracing();
         Object context = tracing.context();
-        return context == null ? () -> Tracing.Span.NONE : () -> tracing.start(method.getFullMethodName(), context);
+        return context == null ? () -> Tracing.CallSpan.NONE : () -> tracing.start(method.getFullMethodName(), context);
     }
 
     // Readings and subscriptions.
@@ -209,7 +209,7 @@ final class Client {
         checkOpen();
         var source = new SubscriptionSource(options);
         var patience = new Patience.OfSubscription(connection.address(), timeout, options.silenceTimeout());
-        return new Feed<>(connection, Methods.SUBSCRIBE_ALL, source, patience, () -> Tracing.Span.NONE).start();
+        return new Feed<>(connection, Methods.SUBSCRIBE_ALL, source, patience, () -> Tracing.CallSpan.NONE).start();
     }
 
     // Closing.

@@ -114,7 +114,7 @@ final class Connection {
     }
 
     /** What goes with a call: the token, and the trace. */
-    Metadata headers(Tracing.Span span) {
+    Metadata headers(Tracing.CallSpan span) {
         Metadata headers = new Metadata();
         credentials.write(headers);
         span.carry(headers);

@@ -80,7 +80,8 @@ final class Errors {
             return known;
         }
         String name = io.grpc.Status.fromCodeValue(status.getCode()).getCode().name();
-        return new MinkException(info.getReason().isEmpty() ? name : info.getReason(), message);
+        boolean ours = info.getDomain().equals(DOMAIN) && !info.getReason().isEmpty();
+        return new MinkException(ours ? info.getReason() : name, message);
     }
 
     private static MinkException byReason(String reason, String message, Details details, Duration retryAfter) {

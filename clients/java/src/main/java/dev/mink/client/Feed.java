@@ -28,7 +28,7 @@ final class Feed<Q, M, T> implements Connection.Open {
     private final MethodDescriptor<Q, M> method;
     private final Source<Q, M, T> source;
     private final Patience patience;
-    private final Supplier<Tracing.Span> spans;
+    private final Supplier<Tracing.CallSpan> spans;
     private final Inbox<T> inbox;
     private final Backoff waits = new Backoff();
     /** Whether the loop is to look how much room there is. */
@@ -48,7 +48,7 @@ final class Feed<Q, M, T> implements Connection.Open {
             MethodDescriptor<Q, M> method,
             Source<Q, M, T> source,
             Patience patience,
-            Supplier<Tracing.Span> spans) {
+            Supplier<Tracing.CallSpan> spans) {
         this.connection = connection;
         this.method = method;
         this.source = source;
@@ -96,7 +96,7 @@ final class Feed<Q, M, T> implements Connection.Open {
         }
         int version = connection.version();
         ClientCall<Q, M> call = connection.call(method, CallOptions.DEFAULT);
-        Tracing.Span span = spans.get();
+        Tracing.CallSpan span = spans.get();
         attempt = new Attempt(call, version, span);
         awaited = 0;
         call.start(attempt, connection.headers(span));
@@ -241,9 +241,9 @@ final class Feed<Q, M, T> implements Connection.Open {
     private final class Attempt extends ClientCall.Listener<M> {
         private final ClientCall<Q, M> call;
         private final int version;
-        private final Tracing.Span span;
+        private final Tracing.CallSpan span;
 
-        Attempt(ClientCall<Q, M> call, int version, Tracing.Span span) {
+        Attempt(ClientCall<Q, M> call, int version, Tracing.CallSpan span) {
             this.call = call;
             this.version = version;
             this.span = span;

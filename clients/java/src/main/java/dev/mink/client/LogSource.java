@@ -20,7 +20,7 @@ final class LogSource implements Source<ReadAllRequest, ReadAllResponse, List<Re
 
     LogSource(ReadAllOptions options) {
         this.backwards = options.backwards();
-        this.position = options.from();
+        this.position = backwards ? options.before() : options.after();
         this.limit = options.limit();
         this.filter = options.filter().toMessage();
     }

@@ -106,9 +106,9 @@ public final class OpenTelemetryTracing {
         }
 
         @Override
-        public Tracing.Span start(String method, Object context) {
+        public Tracing.CallSpan start(String method, Object context) {
             if (context == null) {
-                return Tracing.Span.NONE;
+                return Tracing.CallSpan.NONE;
             }
             Context parent = (Context) context;
             int slash = method.indexOf('/');
@@ -127,7 +127,7 @@ public final class OpenTelemetryTracing {
         }
     }
 
-    private record Traced(OpenTelemetry openTelemetry, Span span, Context context) implements Tracing.Span {
+    private record Traced(OpenTelemetry openTelemetry, Span span, Context context) implements Tracing.CallSpan {
         @Override
         public void carry(Metadata headers) {
             openTelemetry.getPropagators().getTextMapPropagator().inject(context, headers, Traced::put);

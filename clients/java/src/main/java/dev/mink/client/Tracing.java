@@ -16,8 +16,8 @@ interface Tracing {
         }
 
         @Override
-        public Span start(String method, Object context) {
-            return Span.NONE;
+        public CallSpan start(String method, Object context) {
+            return CallSpan.NONE;
         }
     };
 
@@ -30,12 +30,12 @@ interface Tracing {
      * @param method the call. Example: {@code mink.v1.EventStore/GetStream}
      * @param context the context of the caller
      */
-    Span start(String method, Object context);
+    CallSpan start(String method, Object context);
 
     /** The span of a call. */
-    interface Span {
+    interface CallSpan {
         /** No span. */
-        Span NONE = new Span() {
+        CallSpan NONE = new CallSpan() {
             @Override
             public void carry(Metadata headers) {}
 
@@ -62,9 +62,9 @@ interface Tracing {
         void end(Throwable error);
 
         /** The same span for one attempt of several: it does not end with it. */
-        default Span attempt() {
-            Span whole = this;
-            return new Span() {
+        default CallSpan attempt() {
+            CallSpan whole = this;
+            return new CallSpan() {
                 @Override
                 public void carry(Metadata headers) {
                     whole.carry(headers);

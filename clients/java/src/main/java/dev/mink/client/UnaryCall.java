@@ -21,7 +21,7 @@ final class UnaryCall<Q, R, T> implements Connection.Open {
     private final Q request;
     private final Function<R, T> convert;
     private final Predicate<MinkException> mayRetry;
-    private final Supplier<Tracing.Span> spans;
+    private final Supplier<Tracing.CallSpan> spans;
     private final Duration timeout;
     private final long deadline;
     private final Backoff waits = new Backoff();
@@ -35,7 +35,7 @@ final class UnaryCall<Q, R, T> implements Connection.Open {
             Q request,
             Function<R, T> convert,
             Predicate<MinkException> mayRetry,
-            Supplier<Tracing.Span> spans,
+            Supplier<Tracing.CallSpan> spans,
             Duration timeout) {
         this.connection = connection;
         this.method = method;
@@ -61,7 +61,7 @@ final class UnaryCall<Q, R, T> implements Connection.Open {
             Q request,
             Function<R, T> convert,
             Predicate<MinkException> mayRetry,
-            Supplier<Tracing.Span> spans,
+            Supplier<Tracing.CallSpan> spans,
             Duration timeout) {
         var made = new UnaryCall<>(connection, method, request, convert, mayRetry, spans, timeout);
         if (!connection.run(made::begin)) {
@@ -88,7 +88,7 @@ final class UnaryCall<Q, R, T> implements Connection.Open {
         int version = connection.version();
         long left = Math.max(deadline - System.nanoTime(), LEAST_NANOS);
         call = connection.call(method, CallOptions.DEFAULT.withDeadlineAfter(left, TimeUnit.NANOSECONDS));
-        Tracing.Span span = spans.get();
+        Tracing.CallSpan span = spans.get();
         call.start(new Answer(version, span), connection.headers(span));
         // One would do; a second one would be an error, which gRPC is to see.
         call.request(2);
@@ -139,10 +139,10 @@ final class UnaryCall<Q, R, T> implements Connection.Open {
 
     private final class Answer extends ClientCall.Listener<R> {
         private final int version;
-        private final Tracing.Span span;
+        private final Tracing.CallSpan span;
         private R message;
 
-        Answer(int version, Tracing.Span span) {
+        Answer(int version, Tracing.CallSpan span) {
             this.version = version;
             this.span = span;
         }
