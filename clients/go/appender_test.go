@@ -445,4 +445,19 @@ func TestWhatCannotBeSentIsRefusedBeforeItIs(t *testing.T) {
 	if _, err = client.GetStream(t.Context(), "S-\xff"); !errors.As(err, &wrong) {
 		t.Errorf("no UTF-8, of a unary call: %v", err)
 	}
+	for _, err = range client.ReadStream(t.Context(), "S-\xff") {
+		if !errors.As(err, &wrong) {
+			t.Errorf("no UTF-8, of a reading: %v", err)
+		}
+	}
+	for _, err = range client.ReadAll(t.Context(), Types("\xff")) {
+		if !errors.As(err, &wrong) {
+			t.Errorf("no UTF-8, of a filter: %v", err)
+		}
+	}
+	for _, err = range client.SubscribeAll(t.Context(), Types("\xff")).Events() {
+		if !errors.As(err, &wrong) {
+			t.Errorf("no UTF-8, of a subscription: %v", err)
+		}
+	}
 }

@@ -3,6 +3,7 @@ package mink
 import (
 	"context"
 	"iter"
+	"unicode/utf8"
 
 	"github.com/mink-es/mink/clients/go/minkpb"
 )
@@ -27,6 +28,10 @@ func (c *Client) readStream(ctx context.Context, stream string, options []ReadSt
 		reading := streamReading{stream: stream}
 		for _, option := range options {
 			option.applyToStream(&reading)
+		}
+		if !utf8.ValidString(stream) {
+			yield(nil, invalid("stream", "is not UTF-8", nil))
+			return
 		}
 		batchesOf(ctx, reading.source(c.connection), reading.saw)(yield)
 	}
@@ -62,6 +67,10 @@ func (c *Client) readAll(ctx context.Context, options []ReadAllOption) iter.Seq2
 		case asked.backwards:
 			reading.position = asked.before
 		}
+		if err := checkRequest(&asked.filter); err != nil {
+			yield(nil, err)
+			return
+		}
 		batchesOf(ctx, reading.source(c.connection), reading.saw)(yield)
 	}
 }
@@ -69,6 +78,9 @@ func (c *Client) readAll(ctx context.Context, options []ReadAllOption) iter.Seq2
 // Load gives the newest snapshot of a stream, nil if there is none, and the events that follow it, oldest first: in one call. It fails
 // with [StreamNotFound] or [StreamDeleted].
 func (c *Client) Load(ctx context.Context, stream string) (*Snapshot, []RecordedEvent, error) {
+	if !utf8.ValidString(stream) {
+		return nil, nil, invalid("stream", "is not UTF-8", nil)
+	}
 	reading := streamReading{stream: stream, sinceSnapshot: true}
 	var events []RecordedEvent
 	for batch, err := range batchesOf(ctx, reading.source(c.connection), reading.saw) {

@@ -180,3 +180,7 @@ func numbered(first, last int64) []*minkpb.RecordedEvent {
 	}
 	return events
 }
+
+func outgoingWith(ctx context.Context, pairs ...string) context.Context {
+	return metadata.AppendToOutgoingContext(ctx, pairs...)
+}

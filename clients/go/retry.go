@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/protobuf/proto"
 )
 
 const (
@@ -66,8 +67,10 @@ func call[Q, A any](
 	ctx context.Context, c *connection, path string, mayRetry func(error) bool,
 	method func(context.Context, *Q, ...grpc.CallOption) (*A, error), request *Q,
 ) (*A, error) {
-	caller := ctx
-	ctx, cancel := context.WithTimeout(caller, c.timeout)
+	if err := checkRequest(request); err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
 	deadline, _ := ctx.Deadline()
 	var waits backoff
@@ -117,4 +120,14 @@ func attempt[Q, A any](
 		span.end(c.failed(ctx, err))
 	}
 	return answer, err
+}
+
+// checkRequest refuses what cannot be sent: text that is not UTF-8. gRPC would call it an internal error.
+func checkRequest(request any) error {
+	if message, ok := request.(proto.Message); ok {
+		if _, err := proto.Marshal(message); err != nil {
+			return invalid("request", err.Error(), err)
+		}
+	}
+	return nil
 }

@@ -57,6 +57,8 @@ func newSubscription(ctx context.Context, c *connection, options *subscribeOptio
 		s.refused = invalid("from_end", "goes without after: one of the two", nil)
 	} else if s.silence <= 0 {
 		s.refused = invalid("silence_timeout", "must be above zero", nil)
+	} else {
+		s.refused = checkRequest(&minkpb.SubscribeAllRequest{Filter: s.filter, LogId: s.logID})
 	}
 	s.ctx, s.stop = context.WithCancel(ctx)
 	return s

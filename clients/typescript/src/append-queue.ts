@@ -93,6 +93,9 @@ export class AppendQueue {
         if (signal !== undefined) {
           onAbort = () => {
             fail(append, signal.reason);
+            // Nobody waits for its result any more; neither does closing. Where it still waits to be sent, it is passed over.
+            this.#inFlight.delete(number);
+            this.#wake();
           };
           signal.addEventListener("abort", onAbort, { once: true });
         }

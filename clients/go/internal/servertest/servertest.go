@@ -45,6 +45,10 @@ func Start(variables ...string) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
+	// Postgres does not run as root: if we are, it runs as another user, who must be able to enter.
+	if err := os.Chmod(folder, 0o755); err != nil {
+		return nil, err
+	}
 	s := &Server{process: exec.Command(program, "serve"), folder: folder}
 	s.process.Env = append(os.Environ(), "MINK_LISTEN=127.0.0.1:0", "MINK_HTTP_LISTEN=127.0.0.1:0", "MINK_METRICS_LISTEN=127.0.0.1:0",
 		"MINK_DATA_DIR="+filepath.Join(folder, "data"))

@@ -342,6 +342,10 @@ public final class Mink implements AutoCloseable {
         client.close();
     }
 
+    Client client() {
+        return client;
+    }
+
     static Duration checked(Duration timeout) {
         if (timeout.isNegative() || timeout.isZero()) {
             throw new IllegalArgumentException("timeout: above zero, not " + timeout);

@@ -25,6 +25,7 @@ public final class OpenTelemetryTracing {
     private static final String SCOPE = "dev.mink.client";
     private static final TextMapGetter<Map<String, String>> FROM_MAP = new TextMapGetter<>() {
         @Override
+        @SuppressWarnings("deprecation") // older releases of OpenTelemetry want it
         public Iterable<String> keys(Map<String, String> carrier) {
             return carrier.keySet();
         }

@@ -25,27 +25,15 @@ final class Operations {
         String stream = text(Braces.replaced(said.get("stream"), scope));
         Expected expected = Given.expected(Braces.replaced(said.get("expected"), scope));
         List<NewEvent> events = Given.events(said.get("events"), scope);
-        if (!said.containsKey("trace")) {
-            return Told.appended(mink.append(stream, expected, events));
-        }
-        try (var within = context(text(Braces.replaced(said.get("trace"), scope))).makeCurrent()) {
-            return Told.appended(mink.append(stream, expected, events));
-        }
+        Context context = said.containsKey("trace")
+                ? context(text(Braces.replaced(said.get("trace"), scope)))
+                : Context.current();
+        return context.wrapSupplier(() -> Told.appended(mink.append(stream, expected, events))).get();
     }
 
     /** The context that a traceparent names. */
     private static Context context(String traceparent) {
-        TextMapGetter<String> getter = new TextMapGetter<>() {
-            @Override
-            public Iterable<String> keys(String carrier) {
-                return List.of("traceparent");
-            }
-
-            @Override
-            public String get(String carrier, String key) {
-                return key.equals("traceparent") ? carrier : null;
-            }
-        };
+        TextMapGetter<String> getter = (carrier, key) -> key.equals("traceparent") ? carrier : null;
         Context found = W3CTraceContextPropagator.getInstance().extract(Context.root(), traceparent, getter);
         if (!Span.fromContext(found).getSpanContext().isValid()) {
             throw new CaseException("'" + traceparent + "' names no trace");
