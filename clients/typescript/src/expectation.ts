@@ -23,10 +23,11 @@ const NUMBERS: ReadonlyMap<unknown, ExpectedState> = new Map([
   [STREAM_EXISTS, ExpectedState.STREAM_EXISTS],
 ]);
 
-/** An expectation as the generated messages have it. */
+/** @internal An expectation as the generated messages have it. */
 export type Expectation = { case: "state"; value: ExpectedState } | { case: "exactVersion"; value: bigint };
 
 /**
+ * @internal
  * An expectation as messages have it.
  *
  * @throws TypeError - It is neither a version nor a state.
@@ -45,7 +46,7 @@ export function toExpectation(expected: Expected): Expectation {
   return { case: "exactVersion", value: whole("expected", expected) };
 }
 
-/** The expectation that an error names. */
+/** @internal The expectation that an error names. */
 export function fromExpectation(
   expectation: Expectation | { case: undefined; value?: undefined },
 ): bigint | ExpectedStateName {

@@ -6,7 +6,7 @@ import { EventFilterSchema } from "./gen/mink/v1/event_store_pb.js";
 import { kindOf } from "./kind-of.js";
 import { checkText } from "./text.js";
 
-/** A filter as messages have it. */
+/** @internal A filter as messages have it. */
 export type EventFilter = MessageShape<typeof EventFilterSchema>;
 
 /**
@@ -25,6 +25,7 @@ export interface FilterOptions {
 }
 
 /**
+ * @internal
  * A filter as messages have it.
  *
  * @throws TypeError - Something is no list of texts.

@@ -12,7 +12,7 @@ export interface Reading extends AsyncIterable<RecordedEvent> {
   batches(): AsyncIterableIterator<RecordedEvent[]>;
 }
 
-/** One iteration: gives batches until there are no more. */
+/** @internal One iteration: gives batches until there are no more. */
 export interface Batches {
   /** The next events; undefined at the end. */
   next(): Promise<RecordedEvent[] | undefined>;
@@ -20,7 +20,7 @@ export interface Batches {
   close(): void;
 }
 
-/** A reading out of what begins an iteration. */
+/** @internal A reading out of what begins an iteration. */
 export function reading(begin: () => Batches, interrupts: Interrupts): Reading {
   return {
     batches: () => batchesOf(begin()),

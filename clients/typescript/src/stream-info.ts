@@ -38,7 +38,7 @@ export interface Removed {
   readonly version: bigint;
 }
 
-/** A stream as the server tells it. */
+/** @internal A stream as the server tells it. */
 export function streamInfo(message: Message): StreamInfo {
   const { $typeName: _, $unknown: __, firstRecordedAt, lastRecordedAt, ...fields } = message;
   return {

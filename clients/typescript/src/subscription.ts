@@ -17,7 +17,7 @@ import { BYTES, Reader } from "./wire-reader.js";
 const PATH = methodOf(EventStore.method.subscribeAll).path;
 const EVENTS = (1 << 3) | BYTES; // the tag of SubscribeAllResponse.events
 
-/** What a subscription is made of. */
+/** @internal What a subscription is made of. */
 export interface SubscriptionParts {
   readonly connection: Connection;
   readonly interrupts: Interrupts;

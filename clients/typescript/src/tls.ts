@@ -36,7 +36,7 @@ const SYSTEM_ROOTS = [
   "/etc/ssl/cert.pem",
 ];
 
-/** The files of TLS, checked. */
+/** @internal The files of TLS, checked. */
 export class Tls {
   readonly #caFile: string | undefined;
   readonly #certFile: string | undefined;
@@ -80,6 +80,7 @@ export class Tls {
 }
 
 /**
+ * @internal
  * Whether and how to speak TLS. What is not given comes from the environment, where naming a file turns TLS on as well.
  *
  * @param given - Files are taken as they are. True: on, false: off, undefined: as the environment says.

@@ -232,7 +232,7 @@ test("the environment says what the program does not", async () => {
     assert.throws(() => new Mink(undefined, { token: "t" }), /caFile: cannot read \/not\/there: ENOENT/);
   } finally {
     for (const name of Object.keys(process.env).filter((name) => name.startsWith("MINK_"))) {
-      delete process.env[name];
+      Reflect.deleteProperty(process.env, name);
     }
     Object.assign(process.env, saved);
   }

@@ -1,8 +1,17 @@
 /** The package as users get it: packed, installed into a folder of its own, and used there as the README says, with a real server. */
 
 import assert from "node:assert/strict";
-import { type ChildProcess, execFileSync, spawn } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { type ChildProcess, type ExecFileSyncOptionsWithStringEncoding, execFileSync, spawn } from "node:child_process";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
@@ -19,6 +28,8 @@ class Server {
   #said = "";
 
   constructor() {
+    // Postgres runs as another user where this runs as root.
+    chmodSync(this.#folder, 0o755);
     this.#process = spawn(MINK, ["serve"], {
       env: {
         PATH: process.env["PATH"],
@@ -43,7 +54,7 @@ class Server {
   }
 
   async stop(): Promise<void> {
-    const ended = new Promise((resolve) => this.#process.once("exit", resolve));
+    const ended = once(this.#process, "exit");
     if (this.#process.exitCode === null) {
       this.#process.kill("SIGTERM");
       await ended;
@@ -55,7 +66,7 @@ class Server {
 /** A folder of a user's, with the packed client in it, what it depends on, and nothing else. */
 function install(): string {
   const folder = mkdtempSync(join(tmpdir(), "mink-user-"));
-  const npm = { cwd: HOME, encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] } as const;
+  const npm: ExecFileSyncOptionsWithStringEncoding = { cwd: HOME, encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] };
   const [packed] = JSON.parse(execFileSync("npm", ["pack", "--json", "--pack-destination", folder], npm)) as [
     { filename: string; files: { path: string }[] },
   ];
@@ -136,14 +147,18 @@ test("the example program counts, keeps its place, and goes on from there", { sk
     append(number);
     const follow = spawn(process.execPath, ["follow.js", "sold.json"], { cwd: folder, env });
     let said = "";
-    follow.stdout.on("data", (data: Buffer) => (said += data.toString()));
-    follow.stderr.on("data", (data: Buffer) => (said += data.toString()));
+    follow.stdout.on("data", (data: Buffer) => {
+      said += data.toString();
+    });
+    follow.stderr.on("data", (data: Buffer) => {
+      said += data.toString();
+    });
     for (const end = performance.now() + 20_000; !said.includes(`F: ${total}`); await sleep(20)) {
       assert(performance.now() < end, said);
     }
-    const ended = new Promise((resolve) => follow.once("exit", resolve));
+    const ended = once(follow, "exit");
     follow.kill("SIGINT");
-    assert.equal(await ended, 0);
+    assert.deepEqual(await ended, [0, null]);
     const kept = JSON.parse(readFileSync(join(folder, "sold.json"), "utf8")) as { articles: unknown; logId: string };
     assert.deepEqual((kept.articles as Record<string, number>)["F"], total);
     assert.notEqual(kept.logId, "");

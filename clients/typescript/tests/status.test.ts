@@ -15,6 +15,7 @@ import {
   SizeLimitSchema,
   WrongExpectedVersionSchema,
 } from "../src/gen/mink/v1/errors_pb.js";
+import { ExpectedState } from "../src/gen/mink/v1/expectation_pb.js";
 import * as mink from "../src/index.js";
 import { fromFailure, fromRpc, fromStatus } from "../src/status.js";
 import { retryInfo, status } from "./fake-server.js";
@@ -41,7 +42,7 @@ const REASONS: Record<string, [Code, typeof mink.MinkError, object, Parameters<t
         schema: WrongExpectedVersionSchema,
         value: create(WrongExpectedVersionSchema, {
           violations: [
-            { stream: "A", expectation: { case: "state", value: 2 }, actualVersion: 4n },
+            { stream: "A", expectation: { case: "state", value: ExpectedState.NO_STREAM }, actualVersion: 4n },
             { stream: "B", expectation: { case: "exactVersion", value: 3n } },
           ],
         }),
@@ -50,13 +51,13 @@ const REASONS: Record<string, [Code, typeof mink.MinkError, object, Parameters<t
   ],
   EVENT_ID_CONFLICT: [
     Code.ALREADY_EXISTS,
-    mink.EventIdConflict as never,
+    mink.EventIdConflict,
     { eventId: "e" },
     [{ schema: EventIdConflictSchema, value: create(EventIdConflictSchema, { eventId: "e" }) }],
   ],
   STREAM_NOT_FOUND: [Code.NOT_FOUND, mink.StreamNotFound as never, { stream: "Order-1" }, [resource]],
   STREAM_DELETED: [Code.NOT_FOUND, mink.StreamDeleted as never, { stream: "Order-1" }, [resource]],
-  SNAPSHOT_NOT_FOUND: [Code.NOT_FOUND, mink.SnapshotNotFound as never, { stream: "Order-1" }, [resource]],
+  SNAPSHOT_NOT_FOUND: [Code.NOT_FOUND, mink.SnapshotNotFound, { stream: "Order-1" }, [resource]],
   PROJECTION_NOT_FOUND: [Code.NOT_FOUND, mink.MinkError, {}, [resource]],
   INVALID_REQUEST: [
     Code.INVALID_ARGUMENT,
@@ -87,7 +88,7 @@ const REASONS: Record<string, [Code, typeof mink.MinkError, object, Parameters<t
   DATABASE_UNAVAILABLE: [Code.UNAVAILABLE, mink.DatabaseUnavailable as never, { retryAfterMs: 250 }, [retryInfo(250)]],
   SHUTTING_DOWN: [Code.UNAVAILABLE, mink.ShuttingDown as never, { retryAfterMs: 1500 }, [retryInfo(1500)]],
   OVERLOADED: [Code.RESOURCE_EXHAUSTED, mink.Overloaded as never, { retryAfterMs: undefined }, []],
-  INTERNAL: [Code.INTERNAL, mink.InternalError as never, {}, []],
+  INTERNAL: [Code.INTERNAL, mink.InternalError, {}, []],
   PROJECTION_IN_USE: [Code.FAILED_PRECONDITION, mink.MinkError, {}, [resource]],
 };
 
@@ -120,8 +121,8 @@ test("without a reason, the code says what it is", () => {
     [Code.INVALID_ARGUMENT, mink.InvalidRequest as never, "INVALID_ARGUMENT"],
     [Code.UNAUTHENTICATED, mink.Unauthenticated as never, "UNAUTHENTICATED"],
     [Code.PERMISSION_DENIED, mink.PermissionDenied as never, "PERMISSION_DENIED"],
-    [Code.INTERNAL, mink.InternalError as never, "INTERNAL"],
-    [Code.UNKNOWN, mink.InternalError as never, "UNKNOWN"],
+    [Code.INTERNAL, mink.InternalError, "INTERNAL"],
+    [Code.UNKNOWN, mink.InternalError, "UNKNOWN"],
     [Code.NOT_FOUND, mink.MinkError, "NOT_FOUND"],
     [Code.RESOURCE_EXHAUSTED, mink.MinkError, "RESOURCE_EXHAUSTED"],
     [Code.UNIMPLEMENTED, mink.MinkError, "UNIMPLEMENTED"],

@@ -67,7 +67,7 @@ def snapshot_to_save(request: snapshots_pb2.SaveSnapshotRequest, bounds: Limits)
         problems.add("json", "must be one JSON text")
     metadata, size = metadata_of(problems, "metadata", request.metadata)
     # It comes back in one message, which clients bound as they bound requests: there must be room for its name beside it.
-    limit = bounds.request_bytes - _ROOM_BESIDE_STATE
+    limit = max(bounds.request_bytes - _ROOM_BESIDE_STATE, bounds.request_bytes // 2)
     if size + len(state) > limit:
         raise RequestTooLargeError("the snapshot", size + len(state), limit)
     problems.check()

@@ -67,12 +67,12 @@ final class Client {
             AppendToStreamRequest request = message.build();
             byte[] body = SessionAppend.newBuilder().setToStream(request).build().toByteArray();
             if (body.length <= Appender.MOST_BYTES) {
-                return queue(body, timeout);
+                return queue(body, timeout, span);
             }
             Function<AppendToStreamResponse, SessionResult> convert =
                     answer -> SessionResult.newBuilder().setToStream(answer).build();
             return UnaryCall.begin(
-                    connection, Methods.APPEND_TO_STREAM, request, convert, Backoff::isTransient, span::attempt, timeout);
+                    connection, Methods.APPEND_TO_STREAM, request, convert, Backoff::isTransient, span::attempt, timeout, SpanFuture.of(span));
         });
     }
 
@@ -94,17 +94,18 @@ final class Client {
             AppendToStreamsRequest request = message.build();
             byte[] body = SessionAppend.newBuilder().setToStreams(request).build().toByteArray();
             if (body.length <= Appender.MOST_BYTES) {
-                return queue(body, timeout);
+                return queue(body, timeout, span);
             }
             Function<AppendToStreamsResponse, SessionResult> convert =
                     answer -> SessionResult.newBuilder().setToStreams(answer).build();
             return UnaryCall.begin(
-                    connection, Methods.APPEND_TO_STREAMS, request, convert, Backoff::isTransient, span::attempt, timeout);
+                    connection, Methods.APPEND_TO_STREAMS, request, convert, Backoff::isTransient, span::attempt, timeout, SpanFuture.of(span));
         });
     }
 
-    private CompletableFuture<SessionResult> queue(byte[] body, Duration timeout) {
-        PendingAppend append = new PendingAppend(body, System.nanoTime() + timeout.toNanos());
+    private CompletableFuture<SessionResult> queue(byte[] body, Duration timeout, Tracing.CallSpan span) {
+        PendingAppend append =
+                new PendingAppend(body, System.nanoTime() + timeout.toNanos(), SpanFuture.of(span));
         appender.append(append);
         return append.future;
     }
@@ -113,18 +114,14 @@ final class Client {
         return connection.tracing().start(method.getFullMethodName(), connection.tracing().context());
     }
 
+    /** Begins a call in its span, which ends with it; also if the arguments cannot be sent. */
     private static <T> CompletableFuture<T> traced(Tracing.CallSpan span, Supplier<CompletableFuture<T>> call) {
-        CompletableFuture<T> future;
         try {
-            future = call.get();
+            return call.get();
         } catch (RuntimeException error) {
             span.end(error);
             throw error;
         }
-        if (span != Tracing.CallSpan.NONE) {
-            future.whenComplete((value, error) -> span.end(error));
-        }
-        return future;
     }
 
     static AppendResult appended(SessionResult result) {
@@ -165,7 +162,7 @@ final class Client {
             Predicate<MinkException> mayRetry,
             Duration timeout) {
         checkOpen();
-        return UnaryCall.begin(connection, method, request, convert, mayRetry, spans(method), timeout);
+        return UnaryCall.begin(connection, method, request, convert, mayRetry, spans(method), timeout, new CompletableFuture<>());
     }
 
     /** A span for each attempt, in the trace of whoever calls now. */

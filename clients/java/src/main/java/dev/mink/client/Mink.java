@@ -54,6 +54,19 @@ public final class Mink implements AutoCloseable {
     }
 
     /**
+     * The same, to the server that the environment names: {@code MINK_SERVER}, or {@code localhost:50051}.
+     *
+     * @return a client, to be closed
+     * @throws IllegalArgumentException if what the environment names is no address
+     * @throws CredentialsException if the environment names credentials that cannot be used
+     */
+    public static Mink connect() {
+        Mink mink = builder().build();
+        mink.client.connection().connect();
+        return mink;
+    }
+
+    /**
      * Makes a client with more settings.
      *
      * @return what they are said to

@@ -8,7 +8,7 @@ final class PendingAppend {
     /** A SessionAppend without its number and its timeout, as bytes. */
     final byte[] body;
 
-    final CompletableFuture<SessionResult> future = new CompletableFuture<>();
+    final CompletableFuture<SessionResult> future;
     /** When its time is over, on the clock of {@link System#nanoTime()}. */
     final long deadline;
 
@@ -23,7 +23,8 @@ final class PendingAppend {
     /** Whether other credentials were looked for on its behalf. */
     boolean renewed;
 
-    PendingAppend(byte[] body, long deadline) {
+    PendingAppend(byte[] body, long deadline, CompletableFuture<SessionResult> future) {
+        this.future = future;
         this.body = body;
         this.deadline = deadline;
     }

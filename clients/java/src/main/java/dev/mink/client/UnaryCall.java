@@ -25,7 +25,7 @@ final class UnaryCall<Q, R, T> implements Connection.Open {
     private final Duration timeout;
     private final long deadline;
     private final Backoff waits = new Backoff();
-    private final CompletableFuture<T> result = new CompletableFuture<>();
+    private final CompletableFuture<T> result;
     private ClientCall<Q, R> call;
     private MinkException last;
 
@@ -36,7 +36,8 @@ final class UnaryCall<Q, R, T> implements Connection.Open {
             Function<R, T> convert,
             Predicate<MinkException> mayRetry,
             Supplier<Tracing.CallSpan> spans,
-            Duration timeout) {
+            Duration timeout,
+            CompletableFuture<T> result) {
         this.connection = connection;
         this.method = method;
         this.request = request;
@@ -44,6 +45,7 @@ final class UnaryCall<Q, R, T> implements Connection.Open {
         this.mayRetry = mayRetry;
         this.spans = spans;
         this.timeout = timeout;
+        this.result = result;
         this.deadline = System.nanoTime() + timeout.toNanos();
     }
 
@@ -53,7 +55,8 @@ final class UnaryCall<Q, R, T> implements Connection.Open {
      * @param mayRetry which failures to try again after
      * @param spans the span of each attempt
      * @param timeout for all attempts together
-     * @return what came of it; cancelling it ends the call
+     * @param result is completed with what came of it; cancelling it ends the call
+     * @return the result
      */
     static <Q, R, T> CompletableFuture<T> begin(
             Connection connection,
@@ -62,8 +65,9 @@ final class UnaryCall<Q, R, T> implements Connection.Open {
             Function<R, T> convert,
             Predicate<MinkException> mayRetry,
             Supplier<Tracing.CallSpan> spans,
-            Duration timeout) {
-        var made = new UnaryCall<>(connection, method, request, convert, mayRetry, spans, timeout);
+            Duration timeout,
+            CompletableFuture<T> result) {
+        var made = new UnaryCall<>(connection, method, request, convert, mayRetry, spans, timeout, result);
         if (!connection.run(made::begin)) {
             made.result.completeExceptionally(connection.closedError());
         }

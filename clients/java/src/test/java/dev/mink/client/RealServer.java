@@ -7,6 +7,7 @@ import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
 import java.util.Comparator;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
@@ -28,6 +29,8 @@ final class RealServer {
 
     private RealServer() throws IOException {
         folder = Files.createTempDirectory("mink-java-test-");
+        // Postgres does not run as root: the account that runs it instead must get there.
+        Files.setPosixFilePermissions(folder, PosixFilePermissions.fromString("rwxr-xr-x"));
         ProcessBuilder builder =
                 new ProcessBuilder(REPOSITORY.resolve(".venv/bin/mink").toString(), "serve");
         builder.environment().keySet().removeIf(name -> name.startsWith("MINK_") || name.startsWith("DATABASE_"));

@@ -64,6 +64,11 @@ class TracingTest {
         return exported.getFinishedSpanItems();
     }
 
+    private static String traceparent(SpanData span) {
+        return "00-" + span.getTraceId() + "-" + span.getSpanId() + "-"
+                + span.getSpanContext().getTraceFlags().asHex();
+    }
+
     @Test
     void anAppendIsASpanAndItsEventsSayWhich() throws Exception {
         String stream = "Traced-" + Uuid7.next();
@@ -85,7 +90,7 @@ class TracingTest {
             assertEquals("grpc", span.getAttributes().get(AttributeKey.stringKey("rpc.system")));
             assertEquals(0L, span.getAttributes().get(AttributeKey.longKey("rpc.grpc.status_code")));
             List<RecordedEvent> events = mink.readStream(stream).toList();
-            String written = "00-" + span.getTraceId() + "-" + span.getSpanId() + "-01";
+            String written = traceparent(span);
             assertEquals(Map.of("traceparent", written), events.get(0).metadata());
             assertEquals(Map.of("traceparent", "its own"), events.get(1).metadata());
             Span back = Span.fromContext(OpenTelemetryTracing.contextOf(events.get(0)));
@@ -120,7 +125,7 @@ class TracingTest {
             }
             SpanData get = spans(2).get(0);
             assertEquals(
-                    "00-" + get.getTraceId() + "-" + get.getSpanId() + "-01",
+                    traceparent(get),
                     server.calls("GetStream").get(0).headers.get(traceparent));
             assertFalse(server.calls("AppendSession").get(0).headers.containsKey(traceparent));
         }
