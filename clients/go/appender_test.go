@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -51,14 +52,18 @@ func TestManyCallersShareOneSessionAndFewMessages(t *testing.T) {
 	const callers, each = 200, 10
 	server, kept := newFake(t), &recordingSession{}
 	server.session = func(stream minkpb.EventStore_AppendSessionServer) error {
+		var waiting []*minkpb.SessionAppend
 		for {
 			appends, err := kept.take(stream)
 			if err != nil {
 				return nil
 			}
-			time.Sleep(2 * time.Millisecond) // a commit takes its time
-			if err := stream.Send(results(appends, appendedAt1)); err != nil {
-				return err
+			// All callers are answered together, and so go on together.
+			if waiting = append(waiting, appends...); len(waiting) == callers {
+				if err := stream.Send(results(waiting, appendedAt1)); err != nil {
+					return err
+				}
+				waiting = nil
 			}
 		}
 	}
@@ -304,6 +309,39 @@ func TestWhenTheTimeIsOverTheLastFailureIsTold(t *testing.T) {
 	var database *DatabaseUnavailable
 	if _, err := client.Append(t.Context(), "S-1", Any, event()); !errors.As(err, &database) {
 		t.Errorf("it failed with %v", err)
+	}
+}
+
+func TestAnAppendWhoseCallerHasGoneIsNotSent(t *testing.T) {
+	server, kept := newFake(t), &recordingSession{}
+	var ready atomic.Bool
+	server.session = func(stream minkpb.EventStore_AppendSessionServer) error {
+		if !ready.Load() {
+			return status.Error(codes.Unavailable, "not yet")
+		}
+		for {
+			appends, err := kept.take(stream)
+			if err != nil {
+				return nil
+			}
+			if err := stream.Send(results(appends, appendedAt1)); err != nil {
+				return err
+			}
+		}
+	}
+	client := newTestClient(t, server.address)
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	var away *Unavailable
+	if _, err := client.Append(ctx, "Gone", Any, event()); !errors.As(err, &away) {
+		t.Errorf("it failed with %v", err)
+	}
+	ready.Store(true)
+	if _, err := client.Append(t.Context(), "There", Any, event()); err != nil {
+		t.Error(err)
+	}
+	if came := kept.streams(); !slices.Equal(came, []string{"There"}) {
+		t.Errorf("came %v", came)
 	}
 }
 

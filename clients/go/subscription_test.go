@@ -95,6 +95,27 @@ func TestASubscriptionCarriesOnAfterTheLastPositionSeen(t *testing.T) {
 	}
 }
 
+func TestThePositionMovesBehindABatchWhenItsEventsAreUsedUp(t *testing.T) {
+	server := newFake(t)
+	says(server, nil, []*minkpb.SubscribeAllResponse{eventsUpTo(1, 1, 5)})
+	client := newTestClient(t, server.address)
+	subscription := client.SubscribeAll(t.Context())
+	go func() {
+		for end := time.Now().Add(5 * time.Second); subscription.Position() != 5 && time.Now().Before(end); {
+			time.Sleep(time.Millisecond)
+		}
+		_ = subscription.Close()
+	}()
+	for event, err := range subscription.Events() {
+		if err == nil && subscription.Position() != event.Position() {
+			t.Errorf("with the event it is %d", subscription.Position())
+		}
+	}
+	if subscription.Position() != 5 {
+		t.Errorf("behind the batch it is %d", subscription.Position())
+	}
+}
+
 func TestWhoBreaksOffAndIteratesAgainGoesOnWithTheNextEvent(t *testing.T) {
 	server := newFake(t)
 	says(server, nil, []*minkpb.SubscribeAllResponse{eventsUpTo(1, 3, 3), eventsUpTo(4, 5, 5)})

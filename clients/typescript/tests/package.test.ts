@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { type ChildProcess, type ExecFileSyncOptionsWithStringEncoding, execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
 import {
   chmodSync,
   existsSync,
@@ -47,7 +48,9 @@ class Server {
   }
 
   async start(): Promise<void> {
-    for (const end = performance.now() + 60_000; this.address === ""; await sleep(50)) {
+    const end = performance.now() + 60_000;
+    while (this.address === "") {
+      await sleep(50);
       assert(performance.now() < end && this.#process.exitCode === null, `the server did not start: ${this.#said}`);
       this.address = /gRPC +(\S+)/.exec(this.#said)?.[1] ?? "";
     }
@@ -153,7 +156,9 @@ test("the example program counts, keeps its place, and goes on from there", { sk
     follow.stderr.on("data", (data: Buffer) => {
       said += data.toString();
     });
-    for (const end = performance.now() + 20_000; !said.includes(`F: ${total}`); await sleep(20)) {
+    const end = performance.now() + 20_000;
+    while (!said.includes(`F: ${total}`)) {
+      await sleep(20);
       assert(performance.now() < end, said);
     }
     const ended = once(follow, "exit");

@@ -257,7 +257,7 @@ test("results say what the generated decoder says", () => {
       });
       const found: unknown[] = [];
       readResults(Buffer.from(toBinary(AppendSessionResponseSchema, message)), (number, outcome) => {
-        found.push({ requestId: BigInt(number), ...outcome });
+        found.push(Object.assign({ requestId: BigInt(number) }, outcome));
       });
       assert.deepEqual(
         found,

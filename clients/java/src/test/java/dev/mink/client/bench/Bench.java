@@ -1,5 +1,6 @@
 package dev.mink.client.bench;
 
+import dev.mink.client.AsyncMink;
 import dev.mink.client.Expected;
 import dev.mink.client.Mink;
 import dev.mink.client.NewEvent;
@@ -54,16 +55,12 @@ public final class Bench {
             long[][] taken = new long[callers][];
             CountDownLatch done = new CountDownLatch(callers);
             for (int number = 0; number < callers; number++) {
-                int caller = number;
-                Thread thread = new Thread(() -> {
-                    try {
-                        taken[caller] = appends(mink, run + "-" + caller + "-", payload, begin, end, MOST_SAMPLES / callers);
-                    } finally {
-                        done.countDown();
-                    }
+                Caller caller = new Caller(mink.async(), run + "-" + number + "-", payload, begin, end, MOST_SAMPLES / callers);
+                int place = number;
+                caller.next(() -> {
+                    taken[place] = caller.taken();
+                    done.countDown();
                 });
-                thread.setDaemon(true);
-                thread.start();
             }
             done.await();
             long[] all = Arrays.stream(taken).flatMapToLong(Arrays::stream).sorted().toArray();
@@ -77,21 +74,45 @@ public final class Bench {
         }
     }
 
-    private static long[] appends(Mink mink, String prefix, byte[] payload, long begin, long end, int most) {
-        long[] taken = new long[most];
-        int counted = 0;
-        for (int number = 0; ; number++) {
+    /** One of the callers: it appends, and when that is done, appends again. */
+    private static final class Caller {
+        private final AsyncMink mink;
+        private final String prefix;
+        private final byte[] payload;
+        private final long begin;
+        private final long end;
+        private final long[] taken;
+        private int counted;
+        private int number;
+
+        Caller(AsyncMink mink, String prefix, byte[] payload, long begin, long end, int most) {
+            this.mink = mink;
+            this.prefix = prefix;
+            this.payload = payload;
+            this.begin = begin;
+            this.end = end;
+            this.taken = new long[most];
+        }
+
+        void next(Runnable done) {
             long start = System.nanoTime();
             if (start - end >= 0) {
-                break;
+                done.run();
+                return;
             }
-            mink.append(prefix + number, Expected.NO_STREAM, NewEvent.binary("Benched", payload));
-            long now = System.nanoTime();
-            if (now - begin >= 0 && now - end < 0 && counted < most) {
-                taken[counted++] = now - start;
-            }
+            mink.append(prefix + number++, Expected.NO_STREAM, NewEvent.binary("Benched", payload))
+                    .thenAccept(result -> {
+                        long now = System.nanoTime();
+                        if (now - begin >= 0 && now - end < 0 && counted < taken.length) {
+                            taken[counted++] = now - start;
+                        }
+                        next(done);
+                    });
         }
-        return Arrays.copyOf(taken, counted);
+
+        long[] taken() {
+            return Arrays.copyOf(taken, counted);
+        }
     }
 
     private static void catchUp(Map<String, String> options) {
