@@ -10,12 +10,14 @@ import (
 	"crypto/x509/pkix"
 	"encoding/pem"
 	"errors"
+	"fmt"
 	"math/big"
 	"net"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -189,59 +191,61 @@ func guardedFake(t *testing.T) (*fake, *guarded) {
 // allKinds makes a call of each kind.
 func allKinds(ctx context.Context, client *Client) map[string]error {
 	found := map[string]error{}
-	_, found["unary"] = client.GetStream(ctx, "S-1")
-	_, found["append"] = client.Append(ctx, "S-1", Any, event())
-	for _, err := range client.ReadStream(ctx, "S-1") {
-		found["reading"] = err
-	}
-	subscription := client.SubscribeAll(ctx)
-	defer subscription.Close()
-	for _, err := range subscription.Events() {
-		found["subscription"] = err
-		break
+	for _, kind := range []string{"unary", "append", "reading", "subscription"} {
+		found[kind] = oneOf(ctx, client, kind)
 	}
 	return found
 }
 
+func oneOf(ctx context.Context, client *Client, kind string) (err error) {
+	switch kind {
+	case "unary":
+		_, err = client.GetStream(ctx, "S-1")
+	case "append":
+		_, err = client.Append(ctx, "S-1", Any, event())
+	case "reading":
+		for _, err = range client.ReadStream(ctx, "S-1") {
+			break
+		}
+	case "subscription":
+		subscription := client.SubscribeAll(ctx)
+		defer subscription.Close()
+		for _, err = range subscription.Events() {
+			break
+		}
+	}
+	return err
+}
+
 func TestATokenThatIsRefusedIsFetchedAnewOnceAndTheCallMadeAgain(t *testing.T) {
 	server, guard := guardedFake(t)
-	next, fetched := "first", 0
-	client := newTestClient(t, server.address, WithTokenFunc(func(context.Context) (string, error) {
-		fetched++
-		return next, nil
-	}))
-	for kind, err := range allKinds(t.Context(), client) {
-		if err != nil {
+	for kind := range allKinds(t.Context(), newTestClient(t, server.address, WithToken("first"))) {
+		guard.set("first")
+		var fetched atomic.Int32
+		client := newTestClient(t, server.address, WithTokenFunc(func(context.Context) (string, error) {
+			if fetched.Add(1) == 1 {
+				return "stale", nil
+			}
+			return "first", nil
+		}))
+		if err := oneOf(t.Context(), client, kind); err != nil {
 			t.Errorf("%s: %v", kind, err)
 		}
-	}
-	if fetched != 1 {
-		t.Errorf("the token was fetched %d times", fetched)
-	}
-	for _, kind := range []func() error{
-		func() error { _, err := client.GetStream(t.Context(), "S-1"); return err },
-		func() error { _, err := client.Append(t.Context(), "S-2", Any, event()); return err },
-		func() error {
-			for _, err := range client.ReadStream(t.Context(), "S-1") {
-				return err
-			}
-			return nil
-		},
-	} {
-		next += "-next"
-		guard.set(next)
-		if err := kind(); err != nil && fetched == 1 {
-			t.Error(err)
+		if fetched.Load() != 2 {
+			t.Errorf("%s: the token was fetched %d times", kind, fetched.Load())
 		}
-	}
-	guard.set("nobody-has-it")
-	before := fetched
-	var refused *Unauthenticated
-	if _, err := client.GetStream(t.Context(), "S-1"); !errors.As(err, &refused) {
-		t.Errorf("it is %v", err)
-	}
-	if fetched != before+1 {
-		t.Errorf("the token was fetched %d times for one call", fetched-before)
+		guard.set("nobody-has-it")
+		other := newTestClient(t, server.address, WithTokenFunc(func(context.Context) (string, error) {
+			return fmt.Sprint("wrong-", fetched.Add(1)), nil
+		}))
+		fetched.Store(0)
+		var refused *Unauthenticated
+		if err := oneOf(t.Context(), other, kind); !errors.As(err, &refused) {
+			t.Errorf("%s: %v", kind, err)
+		}
+		if fetched.Load() != 2 {
+			t.Errorf("%s: for one call, the token was fetched %d times", kind, fetched.Load())
+		}
 	}
 }
 

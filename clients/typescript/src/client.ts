@@ -230,7 +230,7 @@ export class Mink implements AsyncDisposable {
     const events: RecordedEvent[] = [];
     try {
       for (let batch = await batches.next(); batch !== undefined; batch = await batches.next()) {
-        for (const event of batch) {
+        for (const event of batch.takeAll()) {
           events.push(event);
         }
       }

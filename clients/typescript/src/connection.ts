@@ -91,6 +91,7 @@ export class Connection implements Closing {
   constructor(target: string, credentials: Credentials) {
     this.target = target;
     this.credentials = credentials;
+    tracing(); // loads OpenTelemetry, if it is there, now rather than within the first call
   }
 
   /** The version of the credentials with which a call would begin now. */

@@ -8,10 +8,72 @@ const SECOND_NUMBER = (2 << 3) | VARINT;
 const SECOND_BLOCK = (2 << 3) | BYTES;
 const THIRD_NUMBER = (3 << 3) | VARINT;
 
+/**
+ * The events of a batch, as places in its bytes. An event becomes an object when it is taken: one that lives for a moment costs next to
+ * nothing, and a thousand that wait together would be copied by the garbage collector, twice.
+ */
+export class EventList {
+  readonly #bytes: Buffer;
+  readonly #bounds: readonly number[];
+  #at = 0;
+  #end: number;
+
+  /**
+   * @param bytes - The message that they came in.
+   * @param bounds - Where each begins and ends.
+   */
+  constructor(bytes: Buffer, bounds: readonly number[]) {
+    this.#bytes = bytes;
+    this.#bounds = bounds;
+    this.#end = bounds.length;
+  }
+
+  /** How many are left. */
+  get length(): number {
+    return (this.#end - this.#at) / 2;
+  }
+
+  /** The last one; undefined if none is left. */
+  get last(): RecordedEvent | undefined {
+    return this.#at < this.#end ? this.#make(this.#end - 2) : undefined;
+  }
+
+  /** Takes the next one; undefined if none is left. */
+  take(): RecordedEvent | undefined {
+    if (this.#at >= this.#end) {
+      return undefined;
+    }
+    const event = this.#make(this.#at);
+    this.#at += 2;
+    return event;
+  }
+
+  /** Takes all that are left. */
+  takeAll(): RecordedEvent[] {
+    const events: RecordedEvent[] = [];
+    for (let event = this.take(); event !== undefined; event = this.take()) {
+      events.push(event);
+    }
+    return events;
+  }
+
+  /** Leaves out the last one. */
+  dropLast(): void {
+    this.#end -= 2;
+  }
+
+  #make(at: number): RecordedEvent {
+    return new RecordedEvent(this.#bytes, this.#bounds[at] ?? 0, this.#bounds[at + 1] ?? 0);
+  }
+}
+
+/** No events. */
+export const NO_EVENTS = new EventList(Buffer.alloc(0), []);
+
 /** A batch, with what stands beside its events. */
 export interface EventBatch {
   /** The events, in their order. */
-  readonly events: RecordedEvent[];
+  readonly events: EventList;
   /** Field 2, if it is a number: the position up to which all is sent. */
   readonly second: bigint;
   /** Field 3, if it is a number: the head, or the stream's version. */
@@ -26,7 +88,7 @@ export interface EventBatch {
  * @throws RangeError - The bytes are no message.
  */
 export function readBatch(bytes: Buffer, start = 0, end = bytes.length): EventBatch {
-  const events: RecordedEvent[] = [];
+  const bounds: number[] = [];
   let second = 0n;
   let third = 0n;
   let message: Uint8Array | undefined;
@@ -36,7 +98,7 @@ export function readBatch(bytes: Buffer, start = 0, end = bytes.length): EventBa
     switch (tag) {
       case EVENTS: {
         const to = reader.block();
-        events.push(new RecordedEvent(bytes, reader.at, to));
+        bounds.push(reader.at, to);
         reader.at = to;
         break;
       }
@@ -56,5 +118,5 @@ export function readBatch(bytes: Buffer, start = 0, end = bytes.length): EventBa
         reader.skip(tag);
     }
   }
-  return { events, second, third, message };
+  return { events: new EventList(bytes, bounds), second, third, message };
 }

@@ -3,13 +3,12 @@
 import { type MessageInitShape, create, toBinary } from "@bufbuild/protobuf";
 
 import { type Connection, methodOf } from "./connection.js";
-import { readBatch } from "./event-batch.js";
+import { type EventList, readBatch } from "./event-batch.js";
 import type { EventFilter } from "./filter.js";
 import { EventStore, ReadAllRequestSchema, ReadDirection } from "./gen/mink/v1/event_store_pb.js";
 import type { Interrupts } from "./interrupts.js";
 import type { Messages } from "./messages.js";
 import type { Batches } from "./reading.js";
-import type { RecordedEvent } from "./recorded-event.js";
 import { Source } from "./source.js";
 
 const PATH = methodOf(EventStore.method.readAll).path;
@@ -41,7 +40,7 @@ export class LogReading implements Batches {
     this.#source = new Source(connection, () => this.#begin(), timeoutMs, interrupts);
   }
 
-  async next(): Promise<RecordedEvent[] | undefined> {
+  async next(): Promise<EventList | undefined> {
     for (;;) {
       const message = await this.#source.next();
       if (message === undefined) {
@@ -75,14 +74,15 @@ export class LogReading implements Batches {
   }
 
   /** Moves the point to carry on from behind a message, and gives its events. */
-  #saw(message: Buffer): RecordedEvent[] {
-    const { events: came, second: position, third: head } = readBatch(message);
+  #saw(message: Buffer): EventList {
+    const { events, second: position, third: head } = readBatch(message);
     const { backwards, limit } = this.#question;
-    let events = came;
     const first = (this.#head ??= head);
     if (head > first && !backwards) {
       // A call that carried on sees a newer head; the reading ends where it was to end when it began.
-      events = came.filter((event) => event.position <= first);
+      while ((events.last?.position ?? 0n) > first) {
+        events.dropLast();
+      }
     }
     this.#seen += BigInt(events.length);
     this.#position = position;

@@ -1,5 +1,6 @@
 /** What a reading gives: events one by one, or in the batches that the server sends. */
 
+import { type EventList, NO_EVENTS } from "./event-batch.js";
 import type { Interrupts } from "./interrupts.js";
 import type { RecordedEvent } from "./recorded-event.js";
 
@@ -15,7 +16,7 @@ export interface Reading extends AsyncIterable<RecordedEvent> {
 /** @internal One iteration: gives batches until there are no more. */
 export interface Batches {
   /** The next events; undefined at the end. */
-  next(): Promise<RecordedEvent[] | undefined>;
+  next(): Promise<EventList | undefined>;
   /** Ends the call that is open. */
   close(): void;
 }
@@ -35,7 +36,7 @@ async function* batchesOf(batches: Batches): AsyncGenerator<RecordedEvent[], und
       if (batch === undefined) {
         return;
       }
-      yield batch;
+      yield batch.takeAll();
     }
   } finally {
     batches.close();
@@ -46,8 +47,7 @@ async function* batchesOf(batches: Batches): AsyncGenerator<RecordedEvent[], und
 class EventIterator implements AsyncIterableIterator<RecordedEvent, undefined> {
   readonly #batches: Batches;
   readonly #interrupts: Interrupts;
-  #batch: RecordedEvent[] = [];
-  #at = 0;
+  #batch = NO_EVENTS;
   #done = false;
   #receiving: Promise<unknown> = Promise.resolve();
 
@@ -61,9 +61,8 @@ class EventIterator implements AsyncIterableIterator<RecordedEvent, undefined> {
   }
 
   next(): Promise<IteratorResult<RecordedEvent, undefined>> {
-    const event = this.#interrupts.interrupted ? undefined : this.#batch[this.#at];
+    const event = this.#interrupts.interrupted ? undefined : this.#batch.take();
     if (event !== undefined) {
-      this.#at++;
       return Promise.resolve({ done: false, value: event });
     }
     // Whoever asks for several at once gets them one after the other.
@@ -81,9 +80,8 @@ class EventIterator implements AsyncIterableIterator<RecordedEvent, undefined> {
     try {
       while (!this.#done) {
         this.#interrupts.check();
-        const event = this.#batch[this.#at];
+        const event = this.#batch.take();
         if (event !== undefined) {
-          this.#at++;
           return { done: false, value: event };
         }
         const batch = await this.#batches.next();
@@ -91,7 +89,6 @@ class EventIterator implements AsyncIterableIterator<RecordedEvent, undefined> {
           this.#finish();
         } else if (!this.#isDone()) {
           this.#batch = batch;
-          this.#at = 0;
         }
       }
       return { done: true, value: undefined };
@@ -108,8 +105,7 @@ class EventIterator implements AsyncIterableIterator<RecordedEvent, undefined> {
 
   #finish(): void {
     this.#done = true;
-    this.#batch = [];
-    this.#at = 0;
+    this.#batch = NO_EVENTS;
     this.#batches.close();
   }
 }

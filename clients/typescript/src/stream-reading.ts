@@ -3,13 +3,12 @@
 import { type MessageInitShape, create, fromBinary, toBinary } from "@bufbuild/protobuf";
 
 import { type Connection, methodOf } from "./connection.js";
-import { readBatch } from "./event-batch.js";
+import { type EventList, readBatch } from "./event-batch.js";
 import { EventStore, ReadDirection, ReadStreamRequestSchema } from "./gen/mink/v1/event_store_pb.js";
 import { SnapshotSchema } from "./gen/mink/v1/snapshots_pb.js";
 import type { Interrupts } from "./interrupts.js";
 import type { Messages } from "./messages.js";
 import type { Batches } from "./reading.js";
-import type { RecordedEvent } from "./recorded-event.js";
 import { Snapshot } from "./snapshot.js";
 import { Source } from "./source.js";
 
@@ -47,7 +46,7 @@ export class StreamReading implements Batches {
     this.#source = new Source(connection, () => this.#begin(), timeoutMs, interrupts);
   }
 
-  async next(): Promise<RecordedEvent[] | undefined> {
+  async next(): Promise<EventList | undefined> {
     for (;;) {
       const message = await this.#source.next();
       if (message === undefined) {
@@ -81,14 +80,14 @@ export class StreamReading implements Batches {
   }
 
   /** Moves the point to carry on from behind a message. */
-  #saw(message: Buffer): RecordedEvent[] {
+  #saw(message: Buffer): EventList {
     const { events, message: snapshot } = readBatch(message);
     if (snapshot !== undefined) {
       this.snapshot = new Snapshot(fromBinary(SnapshotSchema, snapshot));
       this.#sinceSnapshot = false;
       this.#fromVersion = this.snapshot.version + 1n;
     }
-    const last = events.at(-1)?.version;
+    const last = events.last?.version;
     if (last !== undefined) {
       const { backwards, limit } = this.#question;
       this.#sinceSnapshot = false;

@@ -4,7 +4,7 @@ import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 
 import { type Connection, methodOf } from "./connection.js";
 import { MinkError, ShuttingDown, Unavailable } from "./errors.js";
-import { readBatch } from "./event-batch.js";
+import { NO_EVENTS, readBatch } from "./event-batch.js";
 import type { EventFilter } from "./filter.js";
 import { EventStore, SubscribeAllRequestSchema, SubscribeAllResponseSchema } from "./gen/mink/v1/event_store_pb.js";
 import type { Interrupts } from "./interrupts.js";
@@ -58,8 +58,7 @@ export class Subscription implements AsyncIterable<RecordedEvent>, AsyncDisposab
   #head = 0n;
   #caughtUp = false;
   #position: bigint; // everything up to it is delivered, once `#events` is used up
-  #events: readonly RecordedEvent[] = [];
-  #at = 0; // how many of them were delivered
+  #events = NO_EVENTS;
   #last: RecordedEvent | undefined; // delivered last, out of `#events`
 
   /** @internal */
@@ -123,11 +122,9 @@ export class Subscription implements AsyncIterable<RecordedEvent>, AsyncDisposab
   async *batches({ idle = false }: { readonly idle?: boolean } = {}): AsyncGenerator<RecordedEvent[], undefined> {
     try {
       for (;;) {
-        if (this.#at < this.#events.length) {
-          const batch = this.#events.slice(this.#at);
-          this.#events = [];
+        if (this.#events.length > 0) {
           this.#last = undefined;
-          yield batch;
+          yield this.#events.takeAll();
         } else if (!(await this.#inTurn(() => this.#receive()))) {
           return;
         } else if (idle && this.#events.length === 0) {
@@ -151,9 +148,8 @@ export class Subscription implements AsyncIterable<RecordedEvent>, AsyncDisposab
   }
 
   #take(): RecordedEvent | undefined {
-    const event = this.#closed ? undefined : this.#events[this.#at];
+    const event = this.#closed ? undefined : this.#events.take();
     if (event !== undefined) {
-      this.#at++;
       this.#last = event;
     }
     return event;
@@ -252,7 +248,6 @@ export class Subscription implements AsyncIterable<RecordedEvent>, AsyncDisposab
       const end = reader.block();
       const { events, second } = readBatch(message, reader.at, end);
       this.#events = events;
-      this.#at = 0;
       this.#move(second);
     } else {
       this.#heard(message);

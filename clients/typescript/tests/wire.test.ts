@@ -115,7 +115,7 @@ test("a batch says what the generated decoder says, and a snapshot beside it is 
       const batch = readBatch(Buffer.from(toBinary(EventBatchSchema, message)));
       assert.equal(batch.second, position);
       assert.equal(batch.events.length, list.length);
-      batch.events.forEach((event, index) => {
+      batch.events.takeAll().forEach((event, index) => {
         same(event, toBinary(RecordedEventSchema, message.events[index]!));
       });
       const response = create(ReadStreamResponseSchema, { snapshot: { stream: "S", version }, streamVersion: version });
@@ -138,7 +138,7 @@ test("damaged bytes are an error, and never read beyond their end", () => {
         }
       };
       attempt(() => {
-        for (const event of readBatch(beyond, 0, bytes.length).events) {
+        for (const event of readBatch(beyond, 0, bytes.length).events.takeAll()) {
           assert(event.data.byteOffset + event.data.length <= beyond.byteOffset + bytes.length);
           assert.equal(typeof event.metadata, "object");
         }
