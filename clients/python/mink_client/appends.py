@@ -175,8 +175,8 @@ class Appender:
         write_events(events, to_stream, trace)
         body = message.SerializeToString()
         if len(body) > _MOST_BYTES:
-            attempt = self._connection.event_store.AppendToStream
-            return _one(await call(self._connection, lambda left: attempt(to_stream, timeout=left), timeout))
+            attempt = self._connection.append_to_stream
+            return _one(await call(self._connection, lambda left: attempt(to_stream, left), timeout))
         version, deadline = self._connection.credentials.version, self._loop.time() + timeout
         try:
             return cast("AppendResult", await self._enqueue(number, body, deadline))
@@ -202,8 +202,8 @@ class Appender:
             write_events(events, written, trace, f"appends[{place}].events")
         body = message.SerializeToString()
         if len(body) > _MOST_BYTES:
-            attempt = self._connection.event_store.AppendToStreams
-            return _several(await call(self._connection, lambda left: attempt(to_streams, timeout=left), timeout))
+            attempt = self._connection.append_to_streams
+            return _several(await call(self._connection, lambda left: attempt(to_streams, left), timeout))
         version, deadline = self._connection.credentials.version, self._loop.time() + timeout
         try:
             return cast("AppendManyResult", await self._enqueue(number, body, deadline))

@@ -3,13 +3,19 @@
 import asyncio
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from importlib import metadata
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 import grpc
-from mink.v1.event_store_pb2 import AppendSessionResponse
+from mink.v1.event_store_pb2 import (
+    AppendSessionResponse,
+    AppendToStreamRequest,
+    AppendToStreamResponse,
+    AppendToStreamsRequest,
+    AppendToStreamsResponse,
+)
 from mink.v1.event_store_pb2_grpc import EventStoreStub
 from mink.v1.operations_pb2_grpc import OperationsStub
 from mink.v1.projections_pb2_grpc import ProjectionsStub
@@ -26,6 +32,9 @@ if TYPE_CHECKING:
     from mink.v1.projections_pb2_grpc import ProjectionsAsyncStub
     from mink.v1.snapshots_pb2_grpc import SnapshotsAsyncStub
     from opentelemetry.trace import Span
+
+Q = TypeVar("Q", AppendToStreamRequest, AppendToStreamsRequest)
+R = TypeVar("R", AppendToStreamResponse, AppendToStreamsResponse)
 
 
 def _version() -> str:
@@ -77,6 +86,7 @@ class Connection:
         operations: What an operator asks.
         projections: Projections: running and controlling them.
         append_session: Opens the call that all appends share. Its requests are bytes.
+        append_to_stream, append_to_streams: Large appends, which go alone. They make no span: the append has one already.
     """
 
     def __init__(self, target: str, credentials: Credentials) -> None:
@@ -94,6 +104,8 @@ class Connection:
         self.snapshots = cast("SnapshotsAsyncStub", SnapshotsStub(channel))
         self.operations = cast("OperationsAsyncStub", OperationsStub(channel))
         self.projections = cast("ProjectionsAsyncStub", ProjectionsStub(channel))
+        self.append_to_stream = calls.unspanned("AppendToStream", AppendToStreamRequest, AppendToStreamResponse)
+        self.append_to_streams = calls.unspanned("AppendToStreams", AppendToStreamsRequest, AppendToStreamsResponse)
         self.append_session: Callable[[], StreamStreamCall[bytes, AppendSessionResponse]] = calls.stream_stream(
             "/mink.v1.EventStore/AppendSession",
             request_serializer=None,
@@ -240,6 +252,11 @@ class _Calls:
     def unary_unary(self, path: str, **codecs: Any) -> Callable[..., Any]:
         return _Call(self._connection, path, "unary_unary", codecs).unary
 
+    def unspanned(self, method: str, request: type[Q], response: type[R]) -> Callable[[Q, float], Awaitable[R]]:
+        """A call within a span that its caller has begun."""
+        codecs = {"request_serializer": request.SerializeToString, "response_deserializer": response.FromString}
+        return _Call(self._connection, f"/mink.v1.EventStore/{method}", "unary_unary", codecs).within
+
     def unary_stream(self, path: str, **codecs: Any) -> Callable[..., Any]:
         return _Call(self._connection, path, "unary_stream", codecs).stream
 
@@ -273,6 +290,9 @@ class _Call:
         if traces and span:
             return self._traced(request, timeout, traces, span)
         return self._begin()(request, timeout=timeout, metadata=self._metadata(traces))
+
+    def within(self, request: Any, timeout: float) -> Any:
+        return self._begin()(request, timeout=timeout, metadata=self._metadata(tracing()))
 
     async def _traced(self, request: Any, timeout: float | None, traces: Tracing, span: "Span") -> Any:
         with traces.during(span):
