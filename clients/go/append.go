@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"google.golang.org/grpc"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/mink-es/mink/clients/go/minkpb"
@@ -62,7 +63,8 @@ type AppendManyResult struct {
 // events may be appended again for the same reason, and get the first answer, with Replayed.
 //
 // It fails with [WrongExpectedVersion] if the stream is not as expected, with [EventIDConflict] if the id of an event is already there
-// for another append, with [StreamDeleted] if the stream has a tombstone, and with [EventTooLarge] or [RequestTooLarge].
+// for another append, with [StreamDeleted] if the stream has a tombstone, and with [EventTooLarge] or [RequestTooLarge]. A message that is
+// too large for gRPC itself (four times what the server takes, or 64 MiB) is an [Error] with the reason RESOURCE_EXHAUSTED.
 func (c *Client) Append(ctx context.Context, stream string, expected Expected, events ...NewEvent) (AppendResult, error) {
 	if err := c.appender.begin(); err != nil {
 		return AppendResult{}, err
@@ -83,13 +85,13 @@ func (c *Client) append(
 	if request.Events, err = messages(events, "events", trace); err != nil {
 		return AppendResult{}, err
 	}
-	body, number, err := c.appender.encode(&minkpb.SessionAppend{Append: &minkpb.SessionAppend_ToStream{ToStream: request}})
+	body, number, err := c.appender.encode(&minkpb.SessionAppend{Append: &minkpb.SessionAppend_ToStream{ToStream: request}}, request)
 	if err != nil {
 		return AppendResult{}, err
 	}
 	var answer *minkpb.AppendToStreamResponse
 	if len(body) > mostBytes {
-		answer, err = call(ctx, c.connection, "", isTransient, c.connection.eventStore.AppendToStream, request)
+		answer, err = alone(ctx, c.connection, c.connection.eventStore.AppendToStream, request)
 	} else {
 		var result *minkpb.SessionResult
 		result, err = c.appender.append(ctx, number, body)
@@ -128,13 +130,13 @@ func (c *Client) appendMany(
 		}
 		request.Appends = append(request.Appends, written)
 	}
-	body, number, err := c.appender.encode(&minkpb.SessionAppend{Append: &minkpb.SessionAppend_ToStreams{ToStreams: request}})
+	body, number, err := c.appender.encode(&minkpb.SessionAppend{Append: &minkpb.SessionAppend_ToStreams{ToStreams: request}}, request)
 	if err != nil {
 		return AppendManyResult{}, err
 	}
 	var answer *minkpb.AppendToStreamsResponse
 	if len(body) > mostBytes {
-		answer, err = call(ctx, c.connection, "", isTransient, c.connection.eventStore.AppendToStreams, request)
+		answer, err = alone(ctx, c.connection, c.connection.eventStore.AppendToStreams, request)
 	} else {
 		var result *minkpb.SessionResult
 		result, err = c.appender.append(ctx, number, body)
@@ -165,15 +167,26 @@ func messages(events []NewEvent, where string, trace map[string]string) ([]*mink
 	return written, nil
 }
 
-// encode writes an append, without its timeout, under a number of its own.
-func (a *appender) encode(message *minkpb.SessionAppend) (body []byte, number int64, err error) {
+// encode writes an append, without its timeout, under a number of its own. The request is what it holds.
+func (a *appender) encode(message *minkpb.SessionAppend, request proto.Message) (body []byte, number int64, err error) {
 	number = a.numbers.Add(1)
 	message.RequestId = number
 	if body, err = proto.Marshal(message); err != nil {
-		// What protobuf refuses is text that is not UTF-8; its words name the field.
-		return nil, 0, invalid("append", err.Error(), err)
+		return nil, 0, unsendable(request, err)
 	}
 	return body, number, nil
+}
+
+// alone makes an append by a call of its own, which is too large for the session.
+func alone[Q, A any](
+	ctx context.Context, c *connection, method func(context.Context, *Q, ...grpc.CallOption) (*A, error), request *Q,
+) (*A, error) {
+	answer, err := call(ctx, c, "", isTransient, method, request)
+	var over *DeadlineExceeded
+	if errors.As(err, &over) {
+		err = late(over.Error()+unknownOutcome, over.base.cause)
+	}
+	return answer, err
 }
 
 // append sends an append over the session, again until it succeeds, fails for good, or its time is over.
@@ -197,7 +210,7 @@ func (a *appender) append(ctx context.Context, number int64, body []byte) (*mink
 		if errors.As(err, &over) && last != nil {
 			return nil, last
 		}
-		if waits.renews(ctx, a.connection, shown.version, err) {
+		if waits.renews(ctx, a.connection, a.connection.timeout, shown.version, err) {
 			continue
 		}
 		delay := waits.next(err)

@@ -42,6 +42,7 @@ type appender struct {
 	callers  int
 	idle     chan struct{} // ends when there are no callers any more, once it is closing
 	queue    []*entry
+	dead     int // entries of the queue whose callers do not wait any more
 	inFlight map[int64]*entry
 	down     error // why there is no session; nil while results come
 }
@@ -96,11 +97,13 @@ func (a *appender) release() {
 // send queues an append, and waits for what becomes of it.
 func (a *appender) send(ctx context.Context, e *entry) (*minkpb.SessionResult, error) {
 	a.mu.Lock()
-	if !a.running {
-		a.running = true
-		go a.run()
+	if !a.isOver() {
+		if !a.running {
+			a.running = true
+			go a.run()
+		}
+		a.queue = append(a.queue, e)
 	}
-	a.queue = append(a.queue, e)
 	a.mu.Unlock()
 	a.wakeUp()
 	select {
@@ -117,21 +120,40 @@ func (a *appender) send(ctx context.Context, e *entry) (*minkpb.SessionResult, e
 func (a *appender) abandon(ctx context.Context, e *entry) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	full := len(a.inFlight) >= mostInFlight
+	if a.inFlight[e.number] == e {
+		full := len(a.inFlight) >= mostInFlight
+		delete(a.inFlight, e.number)
+		if full {
+			a.wakeUp()
+		}
+	} else if !e.done {
+		a.dead++
+	}
 	e.done = true // in the queue it is passed over
-	delete(a.inFlight, e.number)
-	if full {
-		a.wakeUp()
+	// Without a session nobody takes from the queue: it is swept when more than half of it is dead, so that each sweep is paid for.
+	if 2*a.dead > len(a.queue) {
+		a.sweep()
 	}
 	switch {
 	case errors.Is(ctx.Err(), context.Canceled):
-		return cancelled(ctx.Err())
+		return cancelled(causeOf(ctx))
 	case a.down != nil:
 		return a.down
 	case e.last != nil:
 		return e.last
 	}
-	return late("no answer from Mink at " + a.connection.target + " in time; whether the append was made is unknown")
+	return late("no answer from Mink at "+a.connection.target+" in time"+unknownOutcome, causeOf(ctx))
+}
+
+// sweep takes out of the queue what nobody waits for. It holds the lock.
+func (a *appender) sweep() {
+	var live []*entry
+	for _, e := range a.queue {
+		if !e.done {
+			live = append(live, e)
+		}
+	}
+	a.queue, a.dead = live, 0
 }
 
 func (a *appender) wakeUp() {
@@ -160,17 +182,21 @@ func (a *appender) close(grace time.Duration) {
 	case <-a.idle:
 	case <-timer.C:
 	}
+	a.mu.Lock()
 	close(a.over)
+	a.queue, a.dead = nil, 0
+	clear(a.inFlight)
+	a.mu.Unlock()
 	a.wakeUp()
 }
 
-// wait waits until nothing runs any more; the server has a moment to end the session.
-func (a *appender) wait() {
+// wait waits until nothing runs any more; the server has a moment to end the session, but not longer than this.
+func (a *appender) wait(longest time.Duration) {
 	a.mu.Lock()
 	running := a.running
 	a.mu.Unlock()
 	if running {
-		timer := time.AfterFunc(goodbye, a.stop)
+		timer := time.AfterFunc(min(goodbye, longest), a.stop)
 		defer timer.Stop()
 		<-a.finished
 	}
@@ -250,6 +276,8 @@ func (a *appender) take() []*entry {
 			size += len(e.body)
 			taken = append(taken, e)
 			a.inFlight[e.number] = e
+		} else {
+			a.dead--
 		}
 		used++
 	}
@@ -301,7 +329,7 @@ func (a *appender) broken(err error) {
 			close(e.ready)
 		}
 	}
-	a.queue = nil
+	a.queue, a.dead = nil, 0
 }
 
 // sendAgain puts what was sent and not answered to the front of the queue. It holds the lock.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -345,6 +346,107 @@ func TestAnAppendWhoseCallerHasGoneIsNotSent(t *testing.T) {
 	}
 }
 
+func (a *appender) kept() (queued, dead, inFlight int) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return len(a.queue), a.dead, len(a.inFlight)
+}
+
+func TestAppendsWhoseCallersHaveGoneAreNotKept(t *testing.T) {
+	const patientOnes, gone = 3, 200
+	client := newTestClient(t, "127.0.0.1:1", WithTimeout(time.Minute))
+	patience, giveUp := context.WithCancel(t.Context())
+	defer giveUp()
+	var patient sync.WaitGroup
+	for range patientOnes {
+		patient.Add(1)
+		go func() {
+			defer patient.Done()
+			_, _ = client.Append(patience, "Patient", Any, event())
+		}()
+	}
+	for range 5 {
+		var all sync.WaitGroup
+		for range gone {
+			all.Add(1)
+			go func() {
+				defer all.Done()
+				ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+				defer cancel()
+				if _, err := client.Append(ctx, "Gone", Any, event()); err == nil {
+					t.Error("appended, where nobody is")
+				}
+			}()
+		}
+		all.Wait()
+		if queued, _, inFlight := client.appender.kept(); queued > 2*patientOnes+1 || inFlight != 0 {
+			t.Errorf("%d appends are queued, %d in flight, and %d callers wait", queued, inFlight, patientOnes)
+		}
+	}
+	giveUp()
+	patient.Wait()
+	if queued, dead, _ := client.appender.kept(); queued != 0 || dead != 0 {
+		t.Errorf("%d appends are queued, %d of them dead, and nobody waits", queued, dead)
+	}
+}
+
+func TestNobodyIsConnectedForWhenAllCallersHaveGone(t *testing.T) {
+	server := newFake(t)
+	server.session = func(minkpb.EventStore_AppendSessionServer) error { return status.Error(codes.Unavailable, "not yet") }
+	client := newTestClient(t, server.address)
+	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer cancel()
+	if _, err := client.Append(ctx, "Gone", Any, event()); err == nil {
+		t.Error("appended")
+	}
+	time.Sleep(500 * time.Millisecond) // one attempt may be under way
+	before := len(server.seen(minkpb.EventStore_AppendSession_FullMethodName))
+	time.Sleep(time.Second)
+	if after := len(server.seen(minkpb.EventStore_AppendSession_FullMethodName)); after != before {
+		t.Errorf("%d more sessions were opened for nobody", after-before)
+	}
+}
+
+func TestNothingIsKeptAfterClosing(t *testing.T) {
+	server := newFake(t)
+	server.session = silent
+	for about, address := range map[string]string{"nobody is there": "127.0.0.1:1", "it says nothing": server.address} {
+		client := newTestClient(t, address, WithTimeout(time.Minute))
+		var all sync.WaitGroup
+		for range 50 {
+			all.Add(1)
+			go func() {
+				defer all.Done()
+				_, _ = client.Append(t.Context(), "S-1", Any, event())
+			}()
+		}
+		time.Sleep(100 * time.Millisecond)
+		began := time.Now()
+		_ = client.Close()
+		if took := time.Since(began); took > closingGrace+300*time.Millisecond {
+			t.Errorf("%s: closing took %v", about, took)
+		}
+		all.Wait()
+		if queued, dead, inFlight := client.appender.kept(); queued+dead+inFlight != 0 {
+			t.Errorf("%s: %d are queued, %d dead, %d in flight", about, queued, dead, inFlight)
+		}
+	}
+}
+
+func TestALargeAppendThatIsNotAnsweredHasAnUnknownOutcome(t *testing.T) {
+	server := newFake(t)
+	server.unary = func(string, proto.Message) (proto.Message, error) {
+		time.Sleep(400 * time.Millisecond)
+		return &minkpb.AppendToStreamResponse{}, nil
+	}
+	client := newTestClient(t, server.address, WithTimeout(200*time.Millisecond))
+	_, err := client.Append(t.Context(), "S-1", Any, Binary("T", make([]byte, mostBytes)))
+	var over *DeadlineExceeded
+	if !errors.As(err, &over) || !strings.Contains(err.Error(), "whether the append was made is unknown") {
+		t.Error(err)
+	}
+}
+
 func TestWhatCannotBeTriedAgainFailsEverybodyWhoWaits(t *testing.T) {
 	server := newFake(t)
 	server.session = func(stream minkpb.EventStore_AppendSessionServer) error {
@@ -474,13 +576,22 @@ func TestWhatCannotBeSentIsRefusedBeforeItIs(t *testing.T) {
 	if !errors.As(err, &wrong) || wrong.Fields[0].Field != "appends[0].events[0]" {
 		t.Errorf("no JSON, for several streams: %v", err)
 	}
-	if _, err = client.Append(t.Context(), "S-\xff", Any, event()); !errors.As(err, &wrong) {
-		t.Errorf("no UTF-8: %v", err)
+	damaged := WithMetadata(map[string]string{"k": "\xff", "\xfe": "v", "good": "é"})
+	_, err = client.Append(t.Context(), "S-\xff", Any, event(), RawJSON("T", "{}", damaged))
+	if names := fieldsOf(t, err); !slices.Equal(names, []string{`events[1].metadata["\xfe"]`, `events[1].metadata["k"]`, "stream"}) {
+		t.Errorf("no UTF-8: %q", names)
+	}
+	_, err = client.AppendMany(t.Context(), StreamAppend{"S-1", Any, []NewEvent{RawJSON("T", "\xff")}})
+	if names := fieldsOf(t, err); !slices.Equal(names, []string{"appends[0].events[0].json"}) {
+		t.Errorf("no UTF-8, for several streams: %q", names)
+	}
+	if _, err = client.SaveSnapshot(t.Context(), "S-1", 1, State{}); !slices.Equal(fieldsOf(t, err), []string{"state"}) {
+		t.Errorf("no state: %v", err)
 	}
 	if _, err = client.SaveSnapshot(t.Context(), "S-1", 1, JSONState(make(chan int))); !errors.As(err, &wrong) {
 		t.Errorf("no JSON, of a state: %v", err)
 	}
-	if _, err = client.GetStream(t.Context(), "S-\xff"); !errors.As(err, &wrong) {
+	if _, err = client.GetStream(t.Context(), "S-\xff"); !slices.Equal(fieldsOf(t, err), []string{"stream"}) {
 		t.Errorf("no UTF-8, of a unary call: %v", err)
 	}
 	for _, err = range client.ReadStream(t.Context(), "S-\xff") {
@@ -489,13 +600,73 @@ func TestWhatCannotBeSentIsRefusedBeforeItIs(t *testing.T) {
 		}
 	}
 	for _, err = range client.ReadAll(t.Context(), Types("\xff")) {
-		if !errors.As(err, &wrong) {
+		if !slices.Equal(fieldsOf(t, err), []string{"types[0]"}) {
 			t.Errorf("no UTF-8, of a filter: %v", err)
 		}
 	}
 	for _, err = range client.SubscribeAll(t.Context(), Types("\xff")).Events() {
-		if !errors.As(err, &wrong) {
+		if !slices.Equal(fieldsOf(t, err), []string{"filter.types[0]"}) {
 			t.Errorf("no UTF-8, of a subscription: %v", err)
 		}
+	}
+}
+
+// fieldsOf are the names of the fields that an InvalidRequest says are wrong, in order.
+func fieldsOf(t *testing.T, err error) []string {
+	t.Helper()
+	var wrong *InvalidRequest
+	if !errors.As(err, &wrong) {
+		t.Fatalf("it is %v", err)
+	}
+	var names []string
+	for _, field := range wrong.Fields {
+		names = append(names, field.Field)
+	}
+	slices.Sort(names)
+	return names
+}
+
+func TestOptionsThatAreNilArePassedOver(t *testing.T) {
+	server := hundred(t)
+	server.session = answered
+	client := newTestClient(t, server.address, nil, WithLogger(nil), WithTracerProvider(nil))
+	ctx := t.Context()
+	if _, err := client.Append(ctx, "S-1", Any, JSON("T", 1, nil)); err != nil {
+		t.Error(err)
+	}
+	for _, err := range client.ReadStream(ctx, "S-1", nil) {
+		if err != nil {
+			t.Error(err)
+		}
+	}
+	for _, err := range client.ReadAll(ctx, nil, FilterOption{}) {
+		if err != nil {
+			t.Error(err)
+		}
+	}
+	for _, err := range client.ListStreams(ctx, "", nil) {
+		if err != nil {
+			t.Error(err)
+		}
+	}
+	subscription := client.SubscribeAll(ctx, nil, FilterOption{})
+	defer subscription.Close()
+	for _, err := range subscription.Events() {
+		if err != nil {
+			t.Error(err)
+		}
+		break
+	}
+	server.unary = func(method string, _ proto.Message) (proto.Message, error) {
+		if method == minkpb.Snapshots_SaveSnapshot_FullMethodName {
+			return &minkpb.SaveSnapshotResponse{}, nil
+		}
+		return &minkpb.DeleteStreamResponse{}, nil
+	}
+	if _, err := client.SaveSnapshot(ctx, "S-1", 1, BinaryState(nil), nil); err != nil {
+		t.Error(err)
+	}
+	if _, err := client.DeleteStream(ctx, "S-1", Any, nil); err != nil {
+		t.Error(err)
 	}
 }

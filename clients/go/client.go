@@ -25,7 +25,7 @@ type Client struct {
 	appender   *appender
 }
 
-// Option is for [New].
+// Option is for [New]. Of one that is given twice, the last one counts; nil is passed over.
 type Option func(*settings)
 
 type settings struct {
@@ -50,9 +50,10 @@ func WithoutTLS() Option { return func(s *settings) { s.tls, s.noTLS = nil, true
 // WithToken says who the client is. Without a token, a function or a file: MINK_TOKEN or MINK_TOKEN_FILE.
 func WithToken(token string) Option { return func(s *settings) { s.token.text = &token } }
 
-// WithTokenFunc fetches the token: with the first call, and when the server refuses the one that there is. It has ten seconds.
+// WithTokenFunc fetches the token: with the first call, and when the server refuses the one that there is. It has ten seconds, also if
+// the call that needs the token has less: the next one finds it. Its context has the values of that call's, and ends with the client.
 func WithTokenFunc(fetch func(context.Context) (string, error)) Option {
-	return func(s *settings) { s.token.fetch = fetch }
+	return func(s *settings) { s.token.fetch, s.token.noFetch = fetch, fetch == nil }
 }
 
 // WithTokenFile names a file that holds the token. It is read again when it changes.
@@ -80,7 +81,9 @@ func WithTracerProvider(provider trace.TracerProvider) Option {
 func New(server string, options ...Option) (*Client, error) {
 	chosen := settings{timeout: defaultTimeout}
 	for _, option := range options {
-		option(&chosen)
+		if option != nil {
+			option(&chosen)
+		}
 	}
 	if chosen.timeout <= 0 {
 		return nil, invalid("timeout", fmt.Sprintf("must be above zero, not %v", chosen.timeout), nil)
@@ -114,8 +117,9 @@ func New(server string, options ...Option) (*Client, error) {
 // Close waits up to five seconds for the appends under way, and disconnects. Everything else that is open, and every call from now on,
 // ends with [ClientClosed]. It is always nil, and may be called again.
 func (c *Client) Close() error {
+	end := time.Now().Add(closingGrace)
 	c.appender.close(closingGrace)
-	c.appender.wait()
+	c.appender.wait(time.Until(end))
 	c.connection.close()
 	return nil
 }
@@ -123,8 +127,13 @@ func (c *Client) Close() error {
 // Server is the address that the client was made with, or found in the environment.
 func (c *Client) Server() string { return c.connection.target }
 
-// Connect connects now and not with the first call, and does not wait for a server that is away: for whoever wants to know. It fails
-// with [Unavailable] if nobody answers at the address.
+// Connect connects now and not with the first call, and does not wait for a server that is away: for whoever wants to know.
+//
+// It checks that somebody who speaks gRPC answers at the address, over TLS as the client does if it does. It does not check that this
+// is a Mink, that it is ready, or that it takes the token: the first call does.
+//
+// It fails with [Unavailable] if nobody answers; with [DeadlineExceeded] or [Unavailable], after its time, if somebody takes the
+// connection and says nothing; and with [CredentialsError] if there is no token to be had.
 func (c *Client) Connect(ctx context.Context) error { return c.connection.connect(ctx) }
 
 // Conn is what calls go over, for what this package does not do itself: give it to the clients of package minkpb. The token and the

@@ -13,7 +13,7 @@ import (
 //
 //	for event, err := range client.ReadStream(ctx, "Order-1", mink.FromVersion(3), mink.Limit(10)) {
 func (c *Client) ReadStream(ctx context.Context, stream string, options ...ReadStreamOption) iter.Seq2[RecordedEvent, error] {
-	return oneByOne(c.readStream(ctx, stream, options))
+	return oneByOne(ctx, c.connection, c.readStream(ctx, stream, options))
 }
 
 // ReadStreamBatches gives the same events, as many at once as the server sends; no batch is empty.
@@ -27,7 +27,9 @@ func (c *Client) readStream(ctx context.Context, stream string, options []ReadSt
 	return func(yield func([]*minkpb.RecordedEvent, error) bool) {
 		reading := streamReading{stream: stream}
 		for _, option := range options {
-			option.applyToStream(&reading)
+			if option != nil {
+				option.applyToStream(&reading)
+			}
 		}
 		if !utf8.ValidString(stream) {
 			yield(nil, invalid("stream", "is not UTF-8", nil))
@@ -42,7 +44,7 @@ func (c *Client) readStream(ctx context.Context, stream string, options []ReadSt
 //
 //	for event, err := range client.ReadAll(ctx, mink.Categories("Order"), mink.Types("OrderPlaced")) {
 func (c *Client) ReadAll(ctx context.Context, options ...ReadAllOption) iter.Seq2[RecordedEvent, error] {
-	return oneByOne(c.readAll(ctx, options))
+	return oneByOne(ctx, c.connection, c.readAll(ctx, options))
 }
 
 // ReadAllBatches gives the same events, as many at once as the server sends; no batch is empty.
@@ -54,7 +56,9 @@ func (c *Client) readAll(ctx context.Context, options []ReadAllOption) iter.Seq2
 	return func(yield func([]*minkpb.RecordedEvent, error) bool) {
 		var asked logOptions
 		for _, option := range options {
-			option.applyToLog(&asked)
+			if option != nil {
+				option.applyToLog(&asked)
+			}
 		}
 		reading := logReading{position: asked.after, backwards: asked.backwards, limit: asked.limit, filter: &asked.filter}
 		switch {
@@ -77,6 +81,9 @@ func (c *Client) readAll(ctx context.Context, options []ReadAllOption) iter.Seq2
 
 // Load gives the newest snapshot of a stream, nil if there is none, and the events that follow it, oldest first: in one call. It fails
 // with [StreamNotFound] or [StreamDeleted].
+//
+// The version to expect of the next append is that of the last event; without one, that of the snapshot. Of a stream that was truncated
+// both may be missing although it has a version: [Client.GetStream] tells it.
 func (c *Client) Load(ctx context.Context, stream string) (*Snapshot, []RecordedEvent, error) {
 	if !utf8.ValidString(stream) {
 		return nil, nil, invalid("stream", "is not UTF-8", nil)
@@ -105,7 +112,9 @@ func (c *Client) Load(ctx context.Context, stream string) (*Snapshot, []Recorded
 func (c *Client) SubscribeAll(ctx context.Context, options ...SubscribeOption) *Subscription {
 	asked := subscribeOptions{silence: defaultSilence}
 	for _, option := range options {
-		option.applyToSubscription(&asked)
+		if option != nil {
+			option.applyToSubscription(&asked)
+		}
 	}
 	return newSubscription(ctx, c.connection, &asked)
 }
@@ -113,12 +122,17 @@ func (c *Client) SubscribeAll(ctx context.Context, options ...SubscribeOption) *
 // SaveSnapshot saves a state, so that a load replays only what follows. The version is that of the last event that the state includes. A
 // newer snapshot that is there is kept, and the answer says so.
 //
-// It fails with [InvalidRequest] if the version is ahead of the stream, and with [StreamNotFound] if there is no such stream.
+// It fails with [InvalidRequest] if the version is ahead of the stream or the state is a zero [State], with [StreamNotFound] if there is
+// no such stream, with [StreamDeleted] if it was deleted, and with [EventTooLarge] or [RequestTooLarge]; with an [Error] whose reason is
+// RESOURCE_EXHAUSTED as [Client.Append] does.
 func (c *Client) SaveSnapshot(
 	ctx context.Context, stream string, version int64, state State, options ...SaveSnapshotOption,
 ) (SnapshotSaved, error) {
 	if err := state.payload.err; err != nil {
 		return SnapshotSaved{}, invalid("state", err.Error(), err)
+	}
+	if state.isZero() {
+		return SnapshotSaved{}, invalid("state", "is none: make one with JSONState, RawJSONState or BinaryState", nil)
 	}
 	request := &minkpb.SaveSnapshotRequest{Stream: stream, Version: version}
 	if state.payload.isJSON {
@@ -127,14 +141,17 @@ func (c *Client) SaveSnapshot(
 		request.State = &minkpb.SaveSnapshotRequest_Binary{Binary: state.payload.data}
 	}
 	for _, option := range options {
-		option.applyToSnapshot(request)
+		if option != nil {
+			option.applyToSnapshot(request)
+		}
 	}
 	answer, err := call(ctx, c.connection, minkpb.Snapshots_SaveSnapshot_FullMethodName, isTransient,
 		c.connection.snapshots.SaveSnapshot, request)
 	return SnapshotSaved{answer.GetSaved(), answer.GetVersion()}, err
 }
 
-// LoadSnapshot gives the newest snapshot of a stream. It fails with [SnapshotNotFound] if there is none.
+// LoadSnapshot gives the newest snapshot of a stream. It fails with [SnapshotNotFound] if the stream has none, with [StreamNotFound] if
+// there is no such stream, and with [StreamDeleted] if it was deleted.
 func (c *Client) LoadSnapshot(ctx context.Context, stream string) (*Snapshot, error) {
 	answer, err := call(ctx, c.connection, minkpb.Snapshots_LoadSnapshot_FullMethodName, isTransient,
 		c.connection.snapshots.LoadSnapshot, &minkpb.LoadSnapshotRequest{Stream: stream})
@@ -144,7 +161,8 @@ func (c *Client) LoadSnapshot(ctx context.Context, stream string) (*Snapshot, er
 	return &Snapshot{answer.GetSnapshot()}, nil
 }
 
-// DeleteSnapshot deletes the snapshot of a stream, and gives its version. It fails with [SnapshotNotFound] if there is none.
+// DeleteSnapshot deletes the snapshot of a stream, and gives its version. It fails with [SnapshotNotFound] if the stream has none,
+// with [StreamNotFound] if there is no such stream, and with [StreamDeleted] if it was deleted.
 func (c *Client) DeleteSnapshot(ctx context.Context, stream string) (version int64, err error) {
 	// Not sent again when its outcome is unknown: the second answer would be that there is nothing to delete.
 	answer, err := call(ctx, c.connection, minkpb.Snapshots_DeleteSnapshot_FullMethodName, wasRefused,
@@ -168,7 +186,9 @@ func (c *Client) ListStreams(ctx context.Context, prefix string, options ...List
 	return func(yield func(StreamInfo, error) bool) {
 		request := &minkpb.ListStreamsRequest{Prefix: prefix}
 		for _, option := range options {
-			option.applyToList(request)
+			if option != nil {
+				option.applyToList(request)
+			}
 		}
 		for {
 			page, err := call(ctx, c.connection, minkpb.EventStore_ListStreams_FullMethodName, isTransient,
@@ -178,6 +198,10 @@ func (c *Client) ListStreams(ctx context.Context, prefix string, options ...List
 				return
 			}
 			for _, stream := range page.GetStreams() {
+				if err := c.connection.over(ctx); err != nil {
+					yield(StreamInfo{}, err)
+					return
+				}
 				if !yield(streamInfo(stream), nil) {
 					return
 				}
@@ -207,7 +231,9 @@ func (c *Client) DeleteStream(
 	request := &minkpb.DeleteStreamRequest{Stream: stream}
 	expected.toDeletion(request)
 	for _, option := range options {
-		option.applyToDeletion(request)
+		if option != nil {
+			option.applyToDeletion(request)
+		}
 	}
 	// Not sent again when its outcome is unknown: the second answer would be that there is nothing to delete.
 	answer, err := call(ctx, c.connection, minkpb.EventStore_DeleteStream_FullMethodName, wasRefused,

@@ -185,11 +185,25 @@ func (c *connection) failed(ctx context.Context, err error) error {
 	case c.isClosed():
 		return closed("the client was closed while the call was under way")
 	case errors.Is(ctx.Err(), context.Canceled):
-		return cancelled(ctx.Err())
+		return cancelled(causeOf(ctx))
 	case ctx.Err() != nil:
-		return late("no answer from Mink at " + c.target + " in time")
+		return late("no answer from Mink at "+c.target+" in time", causeOf(ctx))
 	}
-	return fromRPC(err, c.target)
+	return fromRPC(err, c.target, c.credentials.tls != nil)
+}
+
+// over is why nothing more is given to a caller: its context has ended, or the client is closed. Nil: neither. It is asked for each
+// event, and takes no lock as long as there is nothing to tell.
+func (c *connection) over(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
+		return c.failed(ctx, ctx.Err())
+	default:
+	}
+	if c.isClosed() {
+		return c.failed(ctx, context.Canceled)
+	}
+	return nil
 }
 
 // sleep waits; less if the context ends, or the client is closed, and then it says so.
@@ -231,6 +245,7 @@ func (c *connection) close() {
 	}
 	c.closed = true
 	close(c.done)
+	c.credentials.tokens.close()
 	_ = c.conn.Close()
 	for old, timer := range c.retiring {
 		timer.Stop()

@@ -22,8 +22,6 @@ const (
 
 	// How often the files are looked at, at most.
 	lookEvery = time.Second
-	// How long a token may take to be fetched.
-	fetchPatience = 10 * time.Second
 )
 
 // tokenSource is where the token comes from: one of the three, or none of them.
@@ -31,10 +29,15 @@ type tokenSource struct {
 	text  *string
 	fetch func(context.Context) (string, error)
 	file  string
+
+	noFetch bool // a function was given, and it is nil
 }
 
 // chooseToken is what the program says, or else what the environment says; one source at most.
 func chooseToken(given tokenSource) (tokenSource, error) {
+	if given.noFetch {
+		return given, unusable("token", "the function that fetches it is nil", nil)
+	}
 	if given.text != nil && given.fetch != nil {
 		return given, unusable("token", "a text and a function: one of the two", nil)
 	}
@@ -93,9 +96,9 @@ type credentialStore struct {
 	source tokenSource
 	log    *slog.Logger
 
-	present  atomic.Pointer[shown]
-	lookAt   atomic.Int64 // when the files may be looked at again, in nanoseconds
-	fetching chan struct{}
+	present atomic.Pointer[shown]
+	lookAt  atomic.Int64 // when the files may be looked at again, in nanoseconds
+	tokens  fetcher
 
 	looking     sync.Mutex // guards what follows
 	tokenSeen   fingerprint
@@ -108,7 +111,8 @@ func newCredentials(target string, speak *TLS, source tokenSource, inClear bool,
 		problem := "the token would go to another machine in clear: turn TLS on; or allow it, if something else encrypts the way"
 		return nil, unusable("insecure_token", problem, nil)
 	}
-	c := &credentialStore{tls: speak, source: source, log: log, fetching: make(chan struct{}, 1)}
+	c := &credentialStore{tls: speak, source: source, log: log}
+	c.tokens.life, c.tokens.close = context.WithCancel(context.Background())
 	c.lookAt.Store(time.Now().Add(lookEvery).UnixNano())
 	first := shown{transport: insecure.NewCredentials()}
 	var err error
@@ -141,8 +145,8 @@ func newCredentials(target string, speak *TLS, source tokenSource, inClear bool,
 func (c *credentialStore) now(ctx context.Context) (*shown, error) {
 	c.look(false)
 	present := c.present.Load()
-	if c.source.fetch != nil && present.authorization == "" {
-		if err := c.fetchFirst(ctx); err != nil {
+	for c.source.fetch != nil && present.authorization == "" {
+		if err := c.fetch(ctx, present.version); err != nil {
 			return nil, err
 		}
 		present = c.present.Load()
@@ -219,55 +223,16 @@ func (c *credentialStore) lookAtCertificates() error {
 // renew gets another token, if there is one, after the server refused the one of a version. It says whether there are other
 // credentials now, so that trying again makes sense.
 func (c *credentialStore) renew(ctx context.Context, version int) bool {
-	select {
-	case c.fetching <- struct{}{}:
-	case <-ctx.Done():
-		return false
-	}
-	defer func() { <-c.fetching }()
 	if c.present.Load().version == version {
 		c.look(true)
 	}
 	if c.present.Load().version == version && c.source.fetch != nil {
-		if err := c.fetch(ctx); err != nil {
+		if err := c.fetch(ctx, version); err != nil {
 			// The caller gets the server's answer. What somebody else's function says may hold a secret.
 			c.log.Warn("mink: no new token could be fetched")
 		}
 	}
 	return c.present.Load().version != version
-}
-
-func (c *credentialStore) fetchFirst(ctx context.Context) error {
-	select {
-	case c.fetching <- struct{}{}:
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-	defer func() { <-c.fetching }()
-	if c.present.Load().authorization != "" {
-		return nil
-	}
-	return c.fetch(ctx)
-}
-
-func (c *credentialStore) fetch(ctx context.Context) error {
-	limited, cancel := context.WithTimeout(ctx, fetchPatience)
-	defer cancel()
-	token, err := c.source.fetch(limited)
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	if limited.Err() != nil {
-		return unusable("token", fmt.Sprintf("it was not fetched within %v", fetchPatience), limited.Err())
-	}
-	if err != nil {
-		return unusable("token", "the function that fetches it failed", err)
-	}
-	if token, err = checkToken(token, "token", "what was fetched"); err != nil {
-		return err
-	}
-	c.take(token)
-	return nil
 }
 
 func (c *credentialStore) take(token string) {

@@ -402,10 +402,15 @@ func newPKI(t testing.TB) *pki {
 
 func (p *pki) issue(t testing.TB, name string) (cert, key string) {
 	t.Helper()
+	return p.issueFrom(t, name, time.Now().Add(-time.Hour), 2*time.Hour)
+}
+
+func (p *pki) issueFrom(t testing.TB, name string, begins time.Time, lasts time.Duration) (cert, key string) {
+	t.Helper()
 	own := newKey(t)
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: name},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		NotBefore: begins, NotAfter: begins.Add(lasts),
 		DNSNames: []string{"localhost", "mink.test"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth, x509.ExtKeyUsageServerAuth},
 	}

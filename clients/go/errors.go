@@ -3,6 +3,7 @@ package mink
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 )
 
@@ -226,8 +227,20 @@ func unavailable(message string) *Unavailable {
 	return &Unavailable{failure: newFailure("UNAVAILABLE", message, nil)}
 }
 
-func late(message string) *DeadlineExceeded {
-	return &DeadlineExceeded{newFailure("DEADLINE_EXCEEDED", message, nil)}
+// What an append adds whose time is over.
+const unknownOutcome = "; whether the append was made is unknown"
+
+func late(message string, cause error) *DeadlineExceeded {
+	return &DeadlineExceeded{newFailure("DEADLINE_EXCEEDED", message, cause)}
+}
+
+// causeOf is why a context has ended: its error, with what the caller said to it, if it did.
+func causeOf(ctx context.Context) error {
+	err, cause := ctx.Err(), context.Cause(ctx)
+	if err == nil || cause == nil || errors.Is(err, cause) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", err, cause)
 }
 
 func cancelled(cause error) *Error {

@@ -171,12 +171,19 @@ func fromFailure(failure *minkpb.Failure) error {
 }
 
 // fromRPC is the error that a failed call means. The target is the server's address, for the message if it cannot be reached.
-func fromRPC(err error, target string) error {
+func fromRPC(err error, target string, tls bool) error {
 	found := status.Convert(err)
 	message := found.Message()
 	packed := found.Proto().GetDetails()
-	if found.Code() == codes.Unavailable && len(packed) == 0 {
+	switch {
+	case len(packed) > 0:
+	case found.Code() == codes.Unavailable:
 		message = "cannot reach Mink at " + target + ": " + message
+		if look := advice(message, tls); look != "" {
+			message += " (" + look + ")"
+		}
+	case found.Code() == codes.Unimplemented:
+		message = "what answers at " + target + " is no Mink, or one that is too old for this call: " + message
 	}
 	return fromStatus(found.Code(), message, packed)
 }

@@ -55,7 +55,7 @@ func TestEveryReasonBecomesItsTypeWithItsData(t *testing.T) {
 			if c.detail != nil {
 				details = append(details, c.detail)
 			}
-			found := fromRPC(minkStatus(c.code, c.reason, details...), "somewhere:1")
+			found := fromRPC(minkStatus(c.code, c.reason, details...), "somewhere:1", false)
 			if Reason(found) != c.reason || found.Error() != "words for a person" {
 				t.Errorf("reason %q, message %q", Reason(found), found)
 			}
@@ -92,7 +92,7 @@ func TestAWrongExpectedVersionHasAllViolations(t *testing.T) {
 		{Stream: "B", Expectation: &minkpb.ExpectationViolation_State{State: minkpb.ExpectedState_NO_STREAM}, ActualVersion: 2},
 	}}
 	var wrong *WrongExpectedVersion
-	if !errors.As(fromRPC(minkStatus(codes.Aborted, "WRONG_EXPECTED_VERSION", detail), ""), &wrong) {
+	if !errors.As(fromRPC(minkStatus(codes.Aborted, "WRONG_EXPECTED_VERSION", detail), "", false), &wrong) {
 		t.Fatal("not a WrongExpectedVersion")
 	}
 	if wrong.Stream != "A" || wrong.Expected != Version(7) || wrong.Actual != 1 {
@@ -131,7 +131,7 @@ func TestEveryCodeOfGRPCItselfBecomesAnError(t *testing.T) {
 			"bare":                     status.Error(code, "words"),
 			"with a reason of another": domainStatus(code, "elsewhere.example", "STREAM_NOT_FOUND"),
 		} {
-			found := fromRPC(err, "somewhere:1")
+			found := fromRPC(err, "somewhere:1", false)
 			if reflect.TypeOf(found) != reflect.TypeOf(w.kind) || Reason(found) != w.reason {
 				t.Errorf("%v %s is a %T with reason %s, not a %T with %s", code, about, found, Reason(found), w.kind, w.reason)
 			}
@@ -140,30 +140,30 @@ func TestEveryCodeOfGRPCItselfBecomesAnError(t *testing.T) {
 }
 
 func TestAReasonThatThisClientDoesNotKnowIsKept(t *testing.T) {
-	found := fromRPC(minkStatus(codes.NotFound, "PROJECTION_NOT_FOUND"), "")
+	found := fromRPC(minkStatus(codes.NotFound, "PROJECTION_NOT_FOUND"), "", false)
 	if _, plain := found.(*Error); !plain || Reason(found) != "PROJECTION_NOT_FOUND" {
 		t.Errorf("it is %T with reason %s", found, Reason(found))
 	}
 }
 
 func TestErrorsAreTheKindsThatTheySayTheyAre(t *testing.T) {
-	deleted := fmt.Errorf("loading: %w", fromRPC(minkStatus(codes.NotFound, "STREAM_DELETED"), ""))
+	deleted := fmt.Errorf("loading: %w", fromRPC(minkStatus(codes.NotFound, "STREAM_DELETED"), "", false))
 	var asDeleted *StreamDeleted
 	var asNotFound *StreamNotFound
 	var asBase *Error
 	if !errors.As(deleted, &asDeleted) || !errors.As(deleted, &asNotFound) || !errors.As(deleted, &asBase) {
 		t.Error("a StreamDeleted is a StreamNotFound and an Error")
 	}
-	if errors.As(fromRPC(minkStatus(codes.NotFound, "STREAM_NOT_FOUND"), ""), &asDeleted) {
+	if errors.As(fromRPC(minkStatus(codes.NotFound, "STREAM_NOT_FOUND"), "", false), &asDeleted) {
 		t.Error("a StreamNotFound is no StreamDeleted")
 	}
 	for _, reason := range []string{"SHUTTING_DOWN", "DATABASE_UNAVAILABLE"} {
 		var away *Unavailable
-		if found := fromRPC(minkStatus(codes.Unavailable, reason), ""); !errors.As(found, &away) || !errors.As(found, &asBase) {
+		if found := fromRPC(minkStatus(codes.Unavailable, reason), "", false); !errors.As(found, &away) || !errors.As(found, &asBase) {
 			t.Errorf("%s is an Unavailable and an Error", reason)
 		}
 	}
-	if !errors.Is(late("x"), context.DeadlineExceeded) {
+	if !errors.Is(late("x", nil), context.DeadlineExceeded) {
 		t.Error("a DeadlineExceeded is the context's")
 	}
 	if !errors.Is(cancelled(context.Canceled), context.Canceled) {
@@ -186,15 +186,15 @@ func TestWhatIsTriedAgain(t *testing.T) {
 		"WRONG_EXPECTED_VERSION": {codes.Aborted, false, false},
 		"UNAUTHENTICATED":        {codes.Unauthenticated, false, false},
 	} {
-		found := fromRPC(minkStatus(c.code, reason), "")
+		found := fromRPC(minkStatus(c.code, reason), "", false)
 		if isTransient(found) != c.transient || wasRefused(found) != c.refused {
 			t.Errorf("%s: transient %v, refused %v", reason, isTransient(found), wasRefused(found))
 		}
 	}
-	if bare := fromRPC(status.Error(codes.Unavailable, ""), ""); !isTransient(bare) || wasRefused(bare) {
+	if bare := fromRPC(status.Error(codes.Unavailable, ""), "", false); !isTransient(bare) || wasRefused(bare) {
 		t.Error("UNAVAILABLE of gRPC itself is tried again, and may have been done")
 	}
-	if isTransient(fromRPC(status.Error(codes.ResourceExhausted, ""), "")) {
+	if isTransient(fromRPC(status.Error(codes.ResourceExhausted, ""), "", false)) {
 		t.Error("RESOURCE_EXHAUSTED of gRPC itself is not tried again")
 	}
 }

@@ -19,8 +19,9 @@ type NewEvent struct {
 	metadata map[string]string
 }
 
-// JSON makes an event out of anything that [encoding/json] can write. If it cannot, appending the event fails with an [InvalidRequest]
-// that says so; [NewEvent.Err] says it at once.
+// JSON makes an event out of anything that [encoding/json] can write: as there, a []byte becomes base64 and a string a JSON string, also
+// if it holds JSON; for that there is [RawJSON]. What cannot be written makes the append fail with an [InvalidRequest] that says so;
+// [NewEvent.Err] says it at once.
 func JSON(eventType string, value any, options ...EventOption) NewEvent {
 	return newEvent(eventType, jsonPayload(value), options)
 }
@@ -38,7 +39,9 @@ func Binary(eventType string, data []byte, options ...EventOption) NewEvent {
 func newEvent(eventType string, payload payload, options []EventOption) NewEvent {
 	event := NewEvent{kind: eventType, payload: payload}
 	for _, option := range options {
-		option.applyToEvent(&event)
+		if option != nil {
+			option.applyToEvent(&event)
+		}
 	}
 	if event.id == "" {
 		event.id = newID()
@@ -48,7 +51,7 @@ func newEvent(eventType string, payload payload, options []EventOption) NewEvent
 
 func newID() string { return uuid.Must(uuid.NewV7()).String() }
 
-// EventOption says something about an event: [WithID], [WithMetadata].
+// EventOption says something about an event: [WithID], [WithMetadata]. Of one that is given twice the last one counts; nil is passed over.
 type EventOption interface{ applyToEvent(*NewEvent) }
 
 // IDOption is made by [WithID].

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"log"
 
-	"github.com/mink-es/mink/clients/go"
+	mink "github.com/mink-es/mink/clients/go"
 )
 
 type order struct {

@@ -8,7 +8,7 @@ import (
 )
 
 // What the options of readings and subscriptions are: each is for the calls whose interface it has, and the compiler says where one
-// does not fit.
+// does not fit. Of one that is given twice the last one counts, except for filters, which add up. Nil is passed over.
 
 // ReadStreamOption is for [Client.ReadStream]: [FromVersion], [Backwards], [Limit].
 type ReadStreamOption interface{ applyToStream(*streamReading) }
@@ -116,15 +116,21 @@ func SilenceTimeout(silence time.Duration) SilenceTimeoutOption { return Silence
 func (o SilenceTimeoutOption) applyToSubscription(s *subscribeOptions) { s.silence = o.silence }
 
 // FilterOption is made by [Streams], [StreamPrefixes], [Categories] and [Types]. An event passes if any of the first three chooses its
-// stream (or none is given), and the last chooses its type (or is not given).
+// stream (or none is given), and the last chooses its type (or is not given). What is given twice adds up.
 type FilterOption struct {
 	add func(filter *minkpb.EventFilter, names []string)
 	// A copy, since the caller may go on with its slice.
 	names []string
 }
 
-func (o FilterOption) applyToLog(l *logOptions)                { o.add(&l.filter, o.names) }
-func (o FilterOption) applyToSubscription(s *subscribeOptions) { o.add(&s.filter, o.names) }
+func (o FilterOption) applyToLog(l *logOptions)                { o.applyTo(&l.filter) }
+func (o FilterOption) applyToSubscription(s *subscribeOptions) { o.applyTo(&s.filter) }
+
+func (o FilterOption) applyTo(filter *minkpb.EventFilter) {
+	if o.add != nil { // the zero value chooses nothing, and so lets everything pass
+		o.add(filter, o.names)
+	}
+}
 
 // Streams chooses streams by their whole name.
 func Streams(names ...string) FilterOption {

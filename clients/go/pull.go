@@ -31,17 +31,18 @@ func beginCall[M any](
 	ctx context.Context, c *connection, path string, patience time.Duration,
 	begin func(context.Context) (grpc.ServerStreamingClient[M], error),
 ) (*pull[M], error) {
-	shown, err := c.open(ctx)
-	if err != nil {
-		return nil, c.failed(ctx, err)
-	}
 	caller := ctx
 	ctx, cancel := context.WithCancel(ctx)
-	p := &pull[M]{connection: c, cancel: cancel, version: shown.version}
+	p := &pull[M]{connection: c, cancel: cancel}
 	p.timer = time.AfterFunc(patience, func() {
 		p.late.Store(true)
 		cancel()
 	})
+	shown, err := c.open(ctx) // may fetch a token
+	if err != nil {
+		return nil, p.end(p.meaning(caller, err))
+	}
+	p.version = shown.version
 	if path != "" {
 		ctx, p.span = c.tracing.start(ctx, path)
 	}
@@ -84,7 +85,7 @@ func (p *pull[M]) end(err error) error {
 	p.timer.Stop()
 	p.cancel()
 	if errors.Is(err, errSilent) {
-		p.span.end(late("no message in time"))
+		p.span.end(late("no message in time", nil))
 	} else {
 		p.span.end(err)
 	}

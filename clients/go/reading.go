@@ -27,6 +27,10 @@ type source[M any] struct {
 
 // next is the next message, or io.EOF at the end. It may take the client's timeout, with all attempts to get it.
 func (s *source[M]) next(ctx context.Context) (*M, error) {
+	// A message that has come already is not for a caller who has gone.
+	if err := s.connection.over(ctx); err != nil {
+		return nil, err
+	}
 	deadline := time.Now().Add(s.connection.timeout)
 	var last error
 	for {
@@ -43,11 +47,11 @@ func (s *source[M]) next(ctx context.Context) (*M, error) {
 			return nil, err
 		case errors.Is(err, errSilent):
 			if last == nil {
-				last = late(fmt.Sprintf("no answer from Mink at %s within %v", s.connection.target, s.connection.timeout))
+				last = late(fmt.Sprintf("no answer from Mink at %s within %v", s.connection.target, s.connection.timeout), nil)
 			}
 			return nil, last
 		}
-		if version >= 0 && s.waits.renews(ctx, s.connection, version, err) {
+		if version >= 0 && s.waits.renews(ctx, s.connection, time.Until(deadline), version, err) {
 			continue
 		}
 		delay := s.waits.next(err)
@@ -111,7 +115,7 @@ func batchesOf[M any](ctx context.Context, s *source[M], saw func(*M) []*minkpb.
 }
 
 // oneByOne are the events of batches.
-func oneByOne(batches iter.Seq2[[]*minkpb.RecordedEvent, error]) iter.Seq2[RecordedEvent, error] {
+func oneByOne(ctx context.Context, c *connection, batches iter.Seq2[[]*minkpb.RecordedEvent, error]) iter.Seq2[RecordedEvent, error] {
 	return func(yield func(RecordedEvent, error) bool) {
 		for batch, err := range batches {
 			if err != nil {
@@ -119,6 +123,11 @@ func oneByOne(batches iter.Seq2[[]*minkpb.RecordedEvent, error]) iter.Seq2[Recor
 				return
 			}
 			for _, message := range batch {
+				// Events that have come already are not for a caller who has gone.
+				if err := c.over(ctx); err != nil {
+					yield(RecordedEvent{}, err)
+					return
+				}
 				if !yield(RecordedEvent{message}, nil) {
 					return
 				}

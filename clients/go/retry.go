@@ -25,13 +25,15 @@ type backoff struct {
 func (b *backoff) reset() { *b = backoff{} }
 
 // renews says whether to try again at once, because the server refused a token that has been replaced; once between successes.
-// The version is that of the credentials with which the call began.
-func (b *backoff) renews(ctx context.Context, c *connection, version int, err error) bool {
+// The version is that of the credentials with which the call began; getting other ones may take so long.
+func (b *backoff) renews(ctx context.Context, c *connection, patience time.Duration, version int, err error) bool {
 	var refused *Unauthenticated
 	if b.renewed || !errors.As(err, &refused) {
 		return false
 	}
 	b.renewed = true
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
 	return c.credentials.renew(ctx, version)
 }
 
@@ -92,7 +94,7 @@ func call[Q, A any](
 			}
 			return nil, found
 		}
-		if shown != nil && waits.renews(ctx, c, shown.version, found) {
+		if shown != nil && waits.renews(ctx, c, c.timeout, shown.version, found) {
 			continue
 		}
 		delay := waits.next(found)
@@ -126,7 +128,7 @@ func attempt[Q, A any](
 func checkRequest(request any) error {
 	if message, ok := request.(proto.Message); ok {
 		if _, err := proto.Marshal(message); err != nil {
-			return invalid("request", err.Error(), err)
+			return unsendable(message, err)
 		}
 	}
 	return nil

@@ -9,17 +9,25 @@ import (
 	"github.com/mink-es/mink/clients/go/minkpb"
 )
 
-// State is a state to save. Make one with [JSONState], [RawJSONState] or [BinaryState].
+// State is a state to save. Make one with [JSONState], [RawJSONState] or [BinaryState]; its zero value is refused.
 type State struct{ payload payload }
 
-// JSONState makes a state out of anything that [encoding/json] can write. If it cannot, saving it fails with an [InvalidRequest].
+// JSONState makes a state out of anything that [encoding/json] can write: as there, a []byte becomes base64 and a string a JSON string;
+// for text that is JSON already there is [RawJSONState]. If it cannot, saving it fails with an [InvalidRequest].
 func JSONState(value any) State { return State{jsonPayload(value)} }
 
 // RawJSONState makes a state out of text that is JSON already; it comes back byte for byte. The server checks it.
 func RawJSONState(text string) State { return State{payload{text: text, isJSON: true}} }
 
 // BinaryState makes a state out of bytes, possibly none.
-func BinaryState(data []byte) State { return State{payload{data: data}} }
+func BinaryState(data []byte) State {
+	if data == nil {
+		data = []byte{} // a state of no bytes is one
+	}
+	return State{payload{data: data}}
+}
+
+func (s State) isZero() bool { return s.payload.data == nil && !s.payload.isJSON }
 
 // SaveSnapshotOption is for [Client.SaveSnapshot]: [WithMetadata].
 type SaveSnapshotOption interface {

@@ -64,7 +64,8 @@ func newSubscription(ctx context.Context, c *connection, options *subscribeOptio
 	return s
 }
 
-// Close ends the subscription. An iteration that is under way ends with [ClientClosed].
+// Close ends the subscription. A loop over it that calls Close just ends, and gives nothing that has come meanwhile; so does one whose
+// body runs while another goroutine calls it. One that waits ends with [ClientClosed], and so does every later one.
 func (s *Subscription) Close() error {
 	s.state.Lock()
 	s.closed = true
@@ -118,15 +119,17 @@ func (s *Subscription) LogID() string {
 func (s *Subscription) Events() iter.Seq2[RecordedEvent, error] {
 	return func(yield func(RecordedEvent, error) bool) {
 		err := s.iterate(func() bool {
-			for len(s.pending) > 0 {
+			for len(s.pending) > 0 && s.connection.over(s.ctx) == nil {
 				event := s.pending[0]
 				s.pending = s.pending[1:]
 				s.moved(event.GetPosition())
-				if !yield(RecordedEvent{event}, nil) {
+				if !yield(RecordedEvent{event}, nil) || s.isClosed() {
 					return false
 				}
 			}
-			s.moved(s.resume)
+			if len(s.pending) == 0 {
+				s.moved(s.resume)
+			}
 			return true
 		})
 		if err != nil {
@@ -147,18 +150,33 @@ func (s *Subscription) batches(idle bool) iter.Seq2[[]RecordedEvent, error] {
 	return func(yield func([]RecordedEvent, error) bool) {
 		first := true
 		err := s.iterate(func() bool {
+			if s.connection.over(s.ctx) != nil {
+				return true // receiving says why
+			}
 			batch, begins := s.pending, first
 			s.pending, first = nil, false
 			s.moved(s.resume)
 			if len(batch) == 0 && (!idle || begins) {
 				return true
 			}
-			return yield(recorded(batch), nil)
+			return yield(recorded(batch), nil) && !s.isClosed()
 		})
 		if err != nil {
 			yield(nil, err)
 		}
 	}
+}
+
+// isClosed says whether Close was called; it takes a lock only if something has ended.
+func (s *Subscription) isClosed() bool {
+	select {
+	case <-s.ctx.Done():
+	default:
+		return false
+	}
+	s.state.Lock()
+	defer s.state.Unlock()
+	return s.closed
 }
 
 func (s *Subscription) moved(position int64) {
@@ -189,6 +207,10 @@ func (s *Subscription) iterate(give func() (more bool)) error {
 
 // receive takes the next message; over a new call if the present one breaks.
 func (s *Subscription) receive() error {
+	if s.connection.over(s.ctx) != nil {
+		s.hangUp()
+		return s.ended()
+	}
 	for {
 		version := -1
 		message, err := s.attempt(&version)
@@ -206,7 +228,7 @@ func (s *Subscription) receive() error {
 		case errors.Is(err, io.EOF):
 			err = unavailable("the server ended the subscription")
 		}
-		if version >= 0 && s.waits.renews(s.ctx, s.connection, version, err) {
+		if version >= 0 && s.waits.renews(s.ctx, s.connection, s.connection.timeout, version, err) {
 			continue
 		}
 		delay := s.waits.next(err)

@@ -13,7 +13,7 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/mink-es/mink/clients/go"
+	mink "github.com/mink-es/mink/clients/go"
 )
 
 func main() {

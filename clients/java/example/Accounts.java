@@ -68,7 +68,8 @@ public final class Accounts {
             }
             NewEvent event = NewEvent.json(amount < 0 ? "Withdrawn" : "Deposited", Long.toString(Math.abs(amount)));
             try {
-                // Nothing is appended if somebody else was faster: then the decision is made again, on what is true now.
+                // Nothing is appended if somebody else was faster: then the decision is made again, on what is true
+                // now.
                 long version = mink.append(stream(name), Expected.version(account.version()), event)
                         .version();
                 if (version % SNAPSHOT_EVERY == 0) {
@@ -88,7 +89,8 @@ public final class Accounts {
         } catch (StreamNotFoundException nobody) {
             return new Account(0, 0);
         }
-        long balance = loaded.snapshot().map(state -> Long.parseLong(state.json())).orElse(0L);
+        long balance =
+                loaded.snapshot().map(state -> Long.parseLong(state.json())).orElse(0L);
         long version = loaded.snapshot().map(state -> state.version()).orElse(0L);
         for (RecordedEvent event : loaded.events()) {
             balance += amount(event);
@@ -138,7 +140,8 @@ public final class Accounts {
             return; // nothing was heard of the server yet
         }
         StringBuilder text = new StringBuilder(events.position() + " " + events.logId() + "\n");
-        balances.forEach((name, balance) -> text.append(name).append(' ').append(balance).append('\n'));
+        balances.forEach(
+                (name, balance) -> text.append(name).append(' ').append(balance).append('\n'));
         Path next = Files.writeString(Path.of(file + ".next"), text);
         Files.move(next, file, StandardCopyOption.REPLACE_EXISTING, StandardCopyOption.ATOMIC_MOVE);
     }

@@ -60,7 +60,7 @@ class NewEvent:
         Args:
             type: What happened. Example: `OrderPlaced`.
             payload: Anything with a JSON form; or bytes, which are kept as they are.
-            id: A UUID; not given: a new UUIDv7.
+            id: A UUID; not given, or empty: a new UUIDv7.
             metadata: Text by name. Example: `{"userId": "7"}`.
 
         Raises:
@@ -69,7 +69,7 @@ class NewEvent:
         """
         self.type = type
         self.data = bytes(payload) if isinstance(payload, bytes | bytearray | memoryview) else _encode(payload)
-        self.id = uuid7() if id is None else str(id)
+        self.id = str(id) if id else uuid7()
         self.metadata = _NO_METADATA if metadata is None else metadata
 
     @classmethod

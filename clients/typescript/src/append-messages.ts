@@ -2,7 +2,7 @@
 
 import { fromBinary } from "@bufbuild/protobuf";
 
-import type { Expectation } from "./expectation.js";
+import type { Expectation, Expected } from "./expectation.js";
 import { toExpectation } from "./expectation.js";
 import type { AppendManyResult, AppendResult, StreamAppend } from "./append-types.js";
 import { type AppendToStreamsResponse, AppendToStreamsResponseSchema } from "./gen/mink/v1/event_store_pb.js";
@@ -30,11 +30,11 @@ export function writeAppend(
   number: number,
   stream: string,
   events: readonly NewEvent[],
-  expected: Parameters<typeof toExpectation>[0],
+  expected: Expected,
   trace: Trace | undefined,
 ): Buffer {
   checkText("stream", stream);
-  const expectation = toExpectation(expected);
+  const expectation = toExpectation("expected", expected);
   checkList("events", events, "NewEvent");
   return written(number, 2, () => {
     writePart(stream, expectation, events, "events", trace);
@@ -51,7 +51,7 @@ export function writeAppendMany(number: number, appends: readonly StreamAppend[]
       checkText(`${where}.stream`, stream);
       checkList(`${where}.events`, events, "NewEvent");
       const start = writer.begin(1);
-      writePart(stream, toExpectation(expected), events, `${where}.events`, trace);
+      writePart(stream, toExpectation(`${where}.expected`, expected), events, `${where}.events`, trace);
       writer.end(start);
     });
   });
@@ -136,8 +136,10 @@ function checkEvent(where: string, index: number, event: NewEvent | undefined): 
   const name = `${where}[${index}]`;
   checkText(`${name}.type`, event.type);
   checkText(`${name}.id`, event.id);
-  if (!(event.data instanceof Uint8Array)) {
+  if (typeof event.data === "string") {
     checkText(`${name}.data`, event.data);
+  } else if (!(event.data instanceof Uint8Array)) {
+    throw new TypeError(`${name}.data: JSON text (string) or a Uint8Array, not ${kindOf(event.data)}`);
   }
   if (event.metadata !== undefined) {
     checkMetadata(`${name}.metadata`, event.metadata);

@@ -2,6 +2,7 @@
 
 import { type Outcome, type Sending, readResults, writeSessionRequest } from "./append-messages.js";
 import { DeadlineExceeded, MinkError } from "./errors.js";
+import { onAbort } from "./interrupts.js";
 import { backoff, isTransient } from "./retry.js";
 
 const MOST_APPENDS = 256; // in one message
@@ -74,7 +75,7 @@ export class AppendQueue {
     deadline: number,
     signal: AbortSignal | undefined,
   ): Promise<Exclude<Outcome, Error>> {
-    let onAbort: (() => void) | undefined;
+    let off: (() => void) | undefined;
     try {
       return await new Promise((resolve, reject) => {
         const append: Append = {
@@ -91,20 +92,17 @@ export class AppendQueue {
         this.#queue.push(append);
         this.#wakeBy(deadline);
         if (signal !== undefined) {
-          onAbort = () => {
+          off = onAbort(signal, () => {
             fail(append, signal.reason);
             // Nobody waits for its result any more; neither does closing. Where it still waits to be sent, it is passed over.
             this.#inFlight.delete(number);
             this.#wake();
-          };
-          signal.addEventListener("abort", onAbort, { once: true });
+          });
         }
         this.#wake();
       });
     } finally {
-      if (onAbort !== undefined) {
-        signal?.removeEventListener("abort", onAbort);
-      }
+      off?.();
     }
   }
 

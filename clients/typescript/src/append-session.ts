@@ -12,6 +12,7 @@ const GOODBYE = 1000; // milliseconds that the server has to end the call after 
 export class AppendSession {
   readonly #call: ClientDuplexStream<Buffer, Buffer>;
   #over = false;
+  #finished = false;
   #written: (() => void) | undefined;
   /** What the call ended with; undefined if the server ended it well. */
   readonly ended: Promise<ServiceError | undefined>;
@@ -48,6 +49,11 @@ export class AppendSession {
     return this.#over;
   }
 
+  /** Whether it was this client that wanted it to end. */
+  get isFinished(): boolean {
+    return this.#finished;
+  }
+
   /** Sends a message, and waits until there is room for the next one, or the call is over. */
   async write(message: Buffer): Promise<void> {
     await new Promise<void>((resolve) => {
@@ -64,6 +70,7 @@ export class AppendSession {
     if (this.#over) {
       return;
     }
+    this.#finished = true;
     this.#call.end();
     const timer = setTimeout(() => {
       this.#call.cancel();

@@ -26,6 +26,12 @@ import { type CallSpan, tracing } from "./tracing.js";
 const ONE = methodOf(EventStore.method.appendToStream).path;
 const SEVERAL = methodOf(EventStore.method.appendToStreams).path;
 
+/**
+ * Milliseconds without an append after which the session ends; the next append opens another one. An open call keeps the process, also
+ * that of a program that forgot to close its client.
+ */
+const IDLE = 2000;
+
 type Result = Exclude<Outcome, Error>;
 
 /** How an append may end before its time. */
@@ -190,7 +196,7 @@ export class Appender {
   /**
    * Sends and receives over one call until it ends.
    *
-   * @returns Why it broke; undefined if it ended because this client is closing, or has other credentials.
+   * @returns Why it broke; undefined if it ended because this client is closing, is idle, or has other credentials.
    */
   async #session(): Promise<MinkError | undefined> {
     const connection = this.#connection;
@@ -211,17 +217,14 @@ export class Appender {
     if (failure !== undefined) {
       return connection.error(failure);
     }
-    if (this.#closing && this.#queue.isEmpty) {
-      return undefined;
-    }
-    if (connection.version !== version) {
+    if (session.isFinished || (this.#closing && this.#queue.isEmpty) || connection.version !== version) {
       this.#queue.sendAgain();
       return undefined;
     }
     return new Unavailable("UNAVAILABLE", `Mink at ${connection.target} ended the append session`);
   }
 
-  /** Writes what gathers, message by message, until the call is over, there will be nothing more, or there are other credentials. */
+  /** Writes what gathers, message by message, until the call is over or idle, there will be nothing more, or there are other credentials. */
   async #write(session: AppendSession, version: number): Promise<void> {
     while (await this.#somethingToSend(session)) {
       // Those who append in the same turn of the event loop travel together.
@@ -238,16 +241,26 @@ export class Appender {
     session.finish();
   }
 
-  /** Waits until there is something to send; false if there never will be, or not over this call. */
+  /** Waits until there is something to send; false if there never will be, or not over this call, which is over or idle. */
   async #somethingToSend(session?: AppendSession): Promise<boolean> {
     while (!this.#queue.isReady) {
       if (session?.isOver || (this.#closing && this.#queue.isEmpty)) {
         return false;
       }
-      await new Promise<void>((resolve) => {
-        this.#wake = resolve;
+      let timer: NodeJS.Timeout | undefined;
+      const idle = await new Promise<boolean>((resolve) => {
+        this.#wake = () => {
+          resolve(false);
+        };
+        if (session !== undefined && this.#queue.isEmpty) {
+          timer = setTimeout(resolve, IDLE, true);
+        }
       });
+      clearTimeout(timer);
       this.#wake = undefined;
+      if (idle) {
+        return false;
+      }
     }
     return !session?.isOver;
   }

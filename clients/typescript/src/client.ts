@@ -4,7 +4,7 @@ import { type DescMessage, type MessageInitShape, type MessageShape, create } fr
 
 import { checkedAddress } from "./address.js";
 import type { AppendManyResult, AppendResult, StreamAppend } from "./append-types.js";
-import { Appender } from "./appender.js";
+import { type AppendBounds, Appender } from "./appender.js";
 import { Connection, type Method, methodOf } from "./connection.js";
 import { Credentials } from "./credentials.js";
 import { MinkError, Unavailable } from "./errors.js";
@@ -12,6 +12,7 @@ import { toExpectation } from "./expectation.js";
 import { eventFilter } from "./filter.js";
 import { EventStore } from "./gen/mink/v1/event_store_pb.js";
 import { Snapshots } from "./gen/mink/v1/snapshots_pb.js";
+import { checkKeys, checkLogger, checkSignal, given } from "./given.js";
 import { Interrupts } from "./interrupts.js";
 import { LogReading } from "./log-reading.js";
 import { type Logger, PROCESS_WARNINGS } from "./log.js";
@@ -36,6 +37,9 @@ const DEFAULT_TIMEOUT = 10_000;
 const DEFAULT_SILENCE = 15_000;
 const CLOSING_GRACE = 5_000;
 const HEALTH = "/grpc.health.v1.Health/Check";
+const FILTER = ["streams", "streamPrefixes", "categories", "types", "timeoutMs", "signal"];
+const READ_ALL_OPTIONS = ["after", "before", "backwards", "limit", ...FILTER];
+const SUBSCRIBE_OPTIONS = ["after", "fromEnd", "logId", "silenceTimeoutMs", ...FILTER];
 
 const { getStream, listStreams, truncateStream, deleteStream } = EventStore.method;
 const { saveSnapshot, loadSnapshot, deleteSnapshot } = Snapshots.method;
@@ -76,7 +80,9 @@ export class Mink implements AsyncDisposable {
    * @throws CredentialsError - A file cannot be used, or the token would go to another machine in clear.
    * @throws RangeError - The timeout is not above zero, or the address has no port, or is a URL.
    */
-  constructor(server?: string, { timeoutMs, tls, token, tokenFile, insecureToken, logger }: options.MinkOptions = {}) {
+  constructor(server?: string, options: options.MinkOptions = {}) {
+    const { timeoutMs, tls, token, tokenFile, insecureToken, logger } = given(options);
+    checkLogger(logger);
     this.timeoutMs = milliseconds("timeoutMs", timeoutMs ?? DEFAULT_TIMEOUT);
     this.server =
       server !== undefined && server !== ""
@@ -95,7 +101,8 @@ export class Mink implements AsyncDisposable {
   }
 
   /**
-   * Connects now and not with the first call, and without waiting for a server that is away: for whoever wants to know.
+   * Connects now and not with the first call, and without waiting for a server that is away: for whoever wants to know. Asks for the
+   * server's health, and takes any answer for one: whether the server is a Mink, serves, and lets this client in, the first call tells.
    *
    * @throws Unavailable - Nobody answers at the address.
    * @throws DeadlineExceeded - It took longer.
@@ -142,10 +149,8 @@ export class Mink implements AsyncDisposable {
    * @throws RequestTooLarge - The events together are.
    */
   async append(stream: string, events: readonly NewEvent[], options: options.AppendOptions): Promise<AppendResult> {
-    // Who forgets the options is told of the expectation.
-    const { expected, timeoutMs, signal } =
-      (options as options.AppendOptions | undefined) ?? ({} as options.AppendOptions);
-    return this.#appender.append(stream, events, expected, { timeoutMs: this.#milliseconds(timeoutMs), signal });
+    const { expected, timeoutMs, signal } = given(options);
+    return this.#appender.append(stream, events, expected, this.#appendBounds(timeoutMs, signal));
   }
 
   /**
@@ -156,8 +161,8 @@ export class Mink implements AsyncDisposable {
    * @throws WrongExpectedVersion - Streams are not as expected; `violations` names every one. What else: as with `append`.
    */
   async appendMany(appends: readonly StreamAppend[], options: options.CallOptions = {}): Promise<AppendManyResult> {
-    const { timeoutMs, signal } = options;
-    return this.#appender.appendMany(appends, { timeoutMs: this.#milliseconds(timeoutMs), signal });
+    const { timeoutMs, signal } = given(options);
+    return this.#appender.appendMany(appends, this.#appendBounds(timeoutMs, signal));
   }
 
   // Read.
@@ -185,10 +190,11 @@ export class Mink implements AsyncDisposable {
    * The log as it stands; ends at the head that the log had when the reading began.
    *
    * @throws PositionAhead - `after` lies beyond the head. Thrown by the iteration.
-   * @throws TypeError - `after` was given backwards, or `before` forwards.
+   * @throws TypeError - `after` was given backwards, or `before` forwards; or an option that there is not.
    */
   readAll(options: options.ReadAllOptions = {}): Reading {
     const { timeoutMs, interrupts } = this.#bounds(options);
+    checkKeys(options, READ_ALL_OPTIONS);
     const backwards = options.backwards ?? false;
     const after = whole("after", options.after ?? 0n);
     const before = whole("before", options.before ?? 0n);
@@ -247,10 +253,11 @@ export class Mink implements AsyncDisposable {
    * last position seen when the connection breaks, the server stops, or nothing is heard of it.
    *
    * @throws PositionAhead - `after` lies beyond the head, or belongs to another log. Thrown by the iteration; final.
-   * @throws TypeError - Both `after` and `fromEnd` were given.
+   * @throws TypeError - Both `after` and `fromEnd` were given; or an option that there is not.
    */
   subscribeAll(options: options.SubscribeOptions = {}): Subscription {
     const { timeoutMs, interrupts } = this.#bounds(options);
+    checkKeys(options, SUBSCRIBE_OPTIONS);
     const after = whole("after", options.after ?? 0n);
     if (options.fromEnd && after !== 0n) {
       throw new TypeError("after, fromEnd: one of the two");
@@ -273,29 +280,36 @@ export class Mink implements AsyncDisposable {
    * Saves a state, so that a load replays only what follows. A newer snapshot that is there is kept.
    *
    * @throws InvalidRequest - The version is ahead of the stream.
-   * @throws StreamNotFound - There is no such stream.
+   * @throws StreamNotFound - No event was ever appended to the stream.
+   * @throws StreamDeleted - The stream was deleted.
+   * @throws EventTooLarge, RequestTooLarge - The state is larger than the server takes.
    */
   async saveSnapshot(stream: string, options: options.SaveSnapshotOptions): Promise<SnapshotSaved> {
-    const { state, json, metadata } = options;
+    const { version, state, json, metadata } = given(options);
+    if (state !== undefined && json !== undefined) {
+      throw new TypeError("state, json: one of the two");
+    }
     if (metadata !== undefined) {
       checkMetadata("metadata", metadata);
     }
-    const { saved, version } = await this.#call(METHODS.saveSnapshot, options, {
+    const answer = await this.#call(METHODS.saveSnapshot, options, {
       stream: text("stream", stream),
-      version: whole("version", options.version),
+      version: whole("version", version),
       state:
         state instanceof Uint8Array
           ? { case: "binary", value: state }
           : { case: "json", value: json === undefined ? toJson("state", state) : text("json", json) },
       metadata: { ...metadata },
     });
-    return { saved, version };
+    return { saved: answer.saved, version: answer.version };
   }
 
   /**
    * The newest snapshot of a stream.
    *
    * @throws SnapshotNotFound - There is none.
+   * @throws StreamNotFound - No event was ever appended to the stream.
+   * @throws StreamDeleted - The stream was deleted.
    */
   async loadSnapshot(stream: string, options: options.CallOptions = {}): Promise<Snapshot> {
     const { snapshot } = await this.#call(METHODS.loadSnapshot, options, { stream: text("stream", stream) });
@@ -310,6 +324,8 @@ export class Mink implements AsyncDisposable {
    *
    * @returns The version of the snapshot that was deleted.
    * @throws SnapshotNotFound - There is none.
+   * @throws StreamNotFound - No event was ever appended to the stream.
+   * @throws StreamDeleted - The stream was deleted.
    */
   async deleteSnapshot(stream: string, options: options.CallOptions = {}): Promise<bigint> {
     const { version } = await this.#remove(METHODS.deleteSnapshot, options, { stream: text("stream", stream) });
@@ -334,16 +350,16 @@ export class Mink implements AsyncDisposable {
 
   /** The streams in the order of their names; the next page is asked for when it is needed. */
   async *listStreams(options: options.ListStreamsOptions = {}): AsyncGenerator<StreamInfo, undefined> {
-    const prefix = text("prefix", options.prefix ?? "");
-    const pageSize = Number(whole("pageSize", options.pageSize ?? 0));
+    const { prefix = "", pageSize: size = 0, includeDeleted = false } = given(options);
+    const pageSize = Number(whole("pageSize", size));
     if (pageSize >= 2 ** 31) {
       throw new RangeError(`pageSize: less than 2^31, not ${pageSize}`);
     }
     let pageToken = "";
     do {
       const page = await this.#call(METHODS.listStreams, options, {
-        prefix,
-        includeDeleted: options.includeDeleted ?? false,
+        prefix: text("prefix", prefix),
+        includeDeleted,
         pageSize,
         pageToken,
       });
@@ -360,9 +376,10 @@ export class Mink implements AsyncDisposable {
    * @throws StreamDeleted - The stream was deleted.
    */
   async truncateStream(stream: string, options: options.TruncateOptions): Promise<Removed> {
+    const { beforeVersion } = given(options);
     const { removed, version } = await this.#remove(METHODS.truncateStream, options, {
       stream: text("stream", stream),
-      beforeVersion: whole("beforeVersion", options.beforeVersion),
+      beforeVersion: whole("beforeVersion", beforeVersion),
     });
     return { removed, version };
   }
@@ -376,10 +393,11 @@ export class Mink implements AsyncDisposable {
    * @throws StreamDeleted - The stream was deleted before.
    */
   async deleteStream(stream: string, options: options.DeleteOptions): Promise<Removed> {
+    const { expected, tombstone = false } = given(options);
     const { removed, version } = await this.#remove(METHODS.deleteStream, options, {
       stream: text("stream", stream),
-      expectation: toExpectation(options.expected),
-      tombstone: options.tombstone ?? false,
+      expectation: toExpectation("expected", expected),
+      tombstone,
     });
     return { removed, version };
   }
@@ -404,8 +422,15 @@ export class Mink implements AsyncDisposable {
     return this.#call(method, options, fields, wasRefused);
   }
 
-  #bounds({ timeoutMs, signal }: options.CallOptions): { timeoutMs: number; interrupts: Interrupts } {
+  #bounds(options: options.CallOptions): { timeoutMs: number; interrupts: Interrupts } {
+    const { timeoutMs, signal } = given(options);
+    checkSignal(signal);
     return { timeoutMs: this.#milliseconds(timeoutMs), interrupts: new Interrupts(this.#connection, signal) };
+  }
+
+  #appendBounds(timeoutMs: number | undefined, signal: AbortSignal | undefined): AppendBounds {
+    checkSignal(signal);
+    return { timeoutMs: this.#milliseconds(timeoutMs), signal };
   }
 
   #milliseconds(timeoutMs: number | undefined): number {

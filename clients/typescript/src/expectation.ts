@@ -30,20 +30,21 @@ export type Expectation = { case: "state"; value: ExpectedState } | { case: "exa
  * @internal
  * An expectation as messages have it.
  *
+ * @param name - What the caller calls it, for the error.
  * @throws TypeError - It is neither a version nor a state.
  * @throws RangeError - The version is negative, larger than any, or a number that is not exact.
  */
-export function toExpectation(expected: Expected): Expectation {
+export function toExpectation(name: string, expected: Expected): Expectation {
   const state = NUMBERS.get(expected);
   if (state !== undefined) {
     return { case: "state", value: state };
   }
   if (typeof expected !== "bigint" && typeof expected !== "number") {
     throw new TypeError(
-      `expected: a version (bigint or number), ANY, NO_STREAM or STREAM_EXISTS, not ${shown(expected)}`,
+      `${name}: a version (bigint or number), ANY, NO_STREAM or STREAM_EXISTS, not ${shown(expected)}`,
     );
   }
-  return { case: "exactVersion", value: whole("expected", expected) };
+  return { case: "exactVersion", value: whole(name, expected) };
 }
 
 /** @internal The expectation that an error names. */

@@ -1,5 +1,41 @@
 /** What ends a wait before its time: the caller's `AbortSignal`, or the closing of the client. */
 
+/** Who waits for a signal, and what the signal calls. */
+interface Waiting {
+  readonly listeners: Set<() => void>;
+  readonly call: () => void;
+}
+
+const waiting = new WeakMap<AbortSignal, Waiting>();
+
+/**
+ * Has a function called when a signal aborts. Gives back what takes that back. A signal may be shared by hundreds of calls, and gets one
+ * listener for all of them: Node warns of more than ten.
+ */
+export function onAbort(signal: AbortSignal, listener: () => void): () => void {
+  const { listeners, call } = waiting.get(signal) ?? listenTo(signal);
+  listeners.add(listener);
+  return () => {
+    if (listeners.delete(listener) && listeners.size === 0) {
+      signal.removeEventListener("abort", call);
+      waiting.delete(signal);
+    }
+  };
+}
+
+function listenTo(signal: AbortSignal): Waiting {
+  const listeners = new Set<() => void>();
+  const call = (): void => {
+    listeners.forEach((listener) => {
+      listener();
+    });
+  };
+  const found = { listeners, call };
+  waiting.set(signal, found);
+  signal.addEventListener("abort", call, { once: true });
+  return found;
+}
+
 /** Somewhere that tells when it closes. */
 export interface Closing {
   /** What the calls under way end with; undefined while it is open. */
@@ -38,18 +74,19 @@ export class Interrupts {
   /** Has a function called, once, when one comes. Gives back what takes that back. */
   listen(listener: (reason: unknown) => void): () => void {
     const signal = this.#signal;
-    const onAbort = (): void => {
-      off();
-      listener(signal?.reason);
-    };
     const offClose = this.#closing.onClose((reason) => {
       off();
       listener(reason);
     });
-    signal?.addEventListener("abort", onAbort, { once: true });
+    const offAbort =
+      signal &&
+      onAbort(signal, () => {
+        off();
+        listener(signal.reason);
+      });
     const off = (): void => {
       offClose();
-      signal?.removeEventListener("abort", onAbort);
+      offAbort?.();
     };
     return off;
   }

@@ -18,7 +18,7 @@ export interface NewEvent {
 
 /** What may be said of an event beside its type and its payload. */
 export interface EventOptions {
-  /** A UUID; not given: a new UUIDv7. */
+  /** A UUID; not given, or empty: a new UUIDv7. */
   readonly id?: string | undefined;
   /** Text by name. Example: `{ userId: "7" }`. */
   readonly metadata?: Readonly<Record<string, string>> | undefined;
@@ -28,11 +28,14 @@ export interface EventOptions {
  * An event whose payload is JSON.
  *
  * @param type - What happened. Example: `OrderPlaced`.
- * @param payload - Anything that `JSON.stringify` takes.
- * @throws TypeError - The payload has no JSON form.
+ * @param payload - Anything that `JSON.stringify` takes, and no bytes.
+ * @throws TypeError - The payload has no JSON form, or is bytes.
  */
 export function jsonEvent(type: string, payload: unknown, options?: EventOptions): NewEvent {
-  return make(type, toJson("payload", payload), options);
+  if (payload instanceof Uint8Array) {
+    throw new TypeError(`payload of ${JSON.stringify(type)}: a value with a JSON form, not bytes: use binaryEvent`);
+  }
+  return make(type, toJson(`payload of ${JSON.stringify(type)}`, payload), options);
 }
 
 /**
@@ -62,5 +65,5 @@ export function binaryEvent(type: string, bytes: Uint8Array, options?: EventOpti
 }
 
 function make(type: string, data: string | Uint8Array, options: EventOptions | undefined): NewEvent {
-  return { type, data, id: options?.id ?? uuid7(), metadata: options?.metadata };
+  return { type, data, id: options?.id || uuid7(), metadata: options?.metadata };
 }

@@ -3,6 +3,8 @@
 import { kindOf } from "./kind-of.js";
 
 const LARGEST = 2n ** 63n - 1n;
+/** Milliseconds of 24 days: a timer of Node's, which counts them in 31 bits, fires at once for more than 24.8. */
+const LONGEST = 24 * 24 * 3_600_000;
 
 /**
  * A position, a version or a count as a bigint.
@@ -28,7 +30,7 @@ export function whole(name: string, value: bigint | number): bigint {
 }
 
 /**
- * Milliseconds that something may take.
+ * Milliseconds that something may take. What is longer than 24 days, or has no end (`Infinity`), is 24 days.
  *
  * @throws RangeError - It is not above zero.
  */
@@ -36,5 +38,5 @@ export function milliseconds(name: string, value: number): number {
   if (typeof value !== "number" || !(value > 0)) {
     throw new RangeError(`${name}: milliseconds above zero, not ${String(value)}`);
   }
-  return value;
+  return Math.min(value, LONGEST);
 }

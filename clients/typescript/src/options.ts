@@ -30,7 +30,7 @@ export interface MinkOptions {
   readonly logger?: Logger | undefined;
 }
 
-/** What every call takes. */
+/** What every call takes. A time that is longer than 24 days, or `Infinity`, is 24 days. */
 export interface CallOptions {
   /** Milliseconds, with all retries; not given: the client's. For readings and subscriptions see there. */
   readonly timeoutMs?: number | undefined;
@@ -87,7 +87,7 @@ export interface SubscribeOptions extends CallOptions, FilterOptions {
 export interface SaveSnapshotOptions extends CallOptions {
   /** The version of the last event that the state includes; 1 or more. */
   readonly version: bigint | number;
-  /** The state: anything that `JSON.stringify` takes; or a Uint8Array, which is kept as it is. */
+  /** The state: anything that `JSON.stringify` takes; or a Uint8Array, which is kept as it is. Goes without `json`. */
   readonly state?: unknown;
   /** The state as text that is JSON already; it comes back byte for byte. */
   readonly json?: string | undefined;

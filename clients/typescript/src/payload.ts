@@ -40,9 +40,32 @@ export abstract class Payload {
  * @throws TypeError - The value, or something in it, has no JSON form: undefined, a function, a bigint, an object that contains itself.
  */
 export function toJson(name: string, value: unknown): string {
-  const text = JSON.stringify(value) as string | undefined;
+  let text: string | undefined;
+  try {
+    text = JSON.stringify(value) as string | undefined;
+  } catch (error) {
+    throw error instanceof TypeError ? new TypeError(`${name}: ${whyNot(value, error)}`, { cause: error }) : error;
+  }
   if (text === undefined) {
-    throw new TypeError(`${name}: a value with a JSON form, or a Uint8Array, not ${kindOf(value)}`);
+    throw new TypeError(`${name}: a value with a JSON form, not ${kindOf(value)}`);
   }
   return text;
+}
+
+/** Why a value has no JSON form, in one line. */
+function whyNot(value: unknown, error: TypeError): string {
+  let where: string | undefined;
+  try {
+    JSON.stringify(value, (key, entry: unknown) => {
+      where ??= typeof entry === "bigint" ? key : undefined;
+      return entry;
+    });
+  } catch {
+    // It is known that it fails, and looked for where.
+  }
+  if (where === undefined) {
+    return error.message.replace(/\s+/g, " ");
+  }
+  const it = where === "" ? "it is" : `${JSON.stringify(where)} is`;
+  return `${it} a bigint, which JSON.stringify does not write: give text (String(…)), or a number if it is below 2^53`;
 }

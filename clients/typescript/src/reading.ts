@@ -24,9 +24,30 @@ export interface Batches {
 /** @internal A reading out of what begins an iteration. */
 export function reading(begin: () => Batches, interrupts: Interrupts): Reading {
   return {
-    batches: () => batchesOf(begin()),
+    batches: () => {
+      const batches = begin();
+      return leavable(batchesOf(batches), () => {
+        batches.close();
+      });
+    },
     [Symbol.asyncIterator]: () => new EventIterator(begin(), interrupts),
   };
+}
+
+/**
+ * @internal
+ * A generator whose `return` does not wait for what the generator waits for.
+ *
+ * @param end - Ends what it waits for.
+ */
+export function leavable<T>(generator: AsyncGenerator<T, undefined>, end: () => void): AsyncGenerator<T, undefined> {
+  const finish = generator.return.bind(generator);
+  generator.return = () => {
+    end();
+    void finish(undefined);
+    return Promise.resolve({ done: true, value: undefined });
+  };
+  return generator;
 }
 
 async function* batchesOf(batches: Batches): AsyncGenerator<RecordedEvent[], undefined> {

@@ -16,6 +16,7 @@ export class Source {
   #messages: Messages | undefined;
   #stopListening: (() => void) | undefined;
   #version = 0; // of the credentials of the call
+  #closed = false;
 
   /**
    * Prepares; nothing is sent before the first message is asked for.
@@ -33,7 +34,7 @@ export class Source {
   }
 
   /**
-   * The next message; undefined at the end.
+   * The next message; undefined at the end, and when it is closed.
    *
    * @throws MinkError - The reading failed for good, or no message came in time.
    */
@@ -42,6 +43,9 @@ export class Source {
     let last: MinkError | undefined;
     await this.#connection.credentials.open();
     for (;;) {
+      if (this.#isClosed()) {
+        return undefined;
+      }
       this.#interrupts.check();
       if (this.#messages === undefined) {
         this.#version = this.#connection.version;
@@ -59,7 +63,10 @@ export class Source {
         this.#waits.reset();
         return message === END ? undefined : message;
       } catch (error) {
-        this.close();
+        if (this.#isClosed()) {
+          return undefined;
+        }
+        this.#hangUp();
         if (!(error instanceof MinkError)) {
           throw error;
         }
@@ -76,8 +83,18 @@ export class Source {
     }
   }
 
-  /** Ends the call that is open, if there is one. */
+  /** Ends the reading, and the call that is open, if there is one. */
   close(): void {
+    this.#closed = true;
+    this.#hangUp();
+  }
+
+  /** It may have been closed while something was waited for. */
+  #isClosed(): boolean {
+    return this.#closed;
+  }
+
+  #hangUp(): void {
     this.#stopListening?.();
     this.#stopListening = undefined;
     this.#messages?.cancel();

@@ -10,8 +10,9 @@ import { EventStore, SubscribeAllRequestSchema, SubscribeAllResponseSchema } fro
 import type { Interrupts } from "./interrupts.js";
 import type { Logger } from "./log.js";
 import { END, LATE, type Messages } from "./messages.js";
+import { leavable } from "./reading.js";
 import type { RecordedEvent } from "./recorded-event.js";
-import { Backoff, isTransient } from "./retry.js";
+import { Backoff, isTransient, lateText } from "./retry.js";
 import { BYTES, Reader } from "./wire-reader.js";
 
 const PATH = methodOf(EventStore.method.subscribeAll).path;
@@ -105,8 +106,7 @@ export class Subscription implements AsyncIterable<RecordedEvent>, AsyncDisposab
         return event === undefined ? this.#inTurn(() => this.#next()) : Promise.resolve({ done: false, value: event });
       },
       return: () => {
-        this.#leaves++;
-        this.#hangUp();
+        this.#leave();
         return Promise.resolve({ done: true, value: undefined });
       },
     };
@@ -119,7 +119,13 @@ export class Subscription implements AsyncIterable<RecordedEvent>, AsyncDisposab
    * @param options - `idle`: give an empty list whenever the server says something else (a checkpoint every few seconds, caught up, fell
    * behind), so that the caller can save `position` also when nothing matches.
    */
-  async *batches({ idle = false }: { readonly idle?: boolean } = {}): AsyncGenerator<RecordedEvent[], undefined> {
+  batches({ idle = false }: { readonly idle?: boolean } = {}): AsyncGenerator<RecordedEvent[], undefined> {
+    return leavable(this.#batches(idle), () => {
+      this.#leave();
+    });
+  }
+
+  async *#batches(idle: boolean): AsyncGenerator<RecordedEvent[], undefined> {
     try {
       for (;;) {
         if (this.#events.length > 0) {
@@ -145,6 +151,12 @@ export class Subscription implements AsyncIterable<RecordedEvent>, AsyncDisposab
   [Symbol.asyncDispose](): Promise<void> {
     this.close();
     return Promise.resolve();
+  }
+
+  /** Ends the call of a loop that is left. */
+  #leave(): void {
+    this.#leaves++;
+    this.#hangUp();
   }
 
   #take(): RecordedEvent | undefined {

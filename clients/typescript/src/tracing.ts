@@ -83,7 +83,6 @@ export class Tracing {
 class Traced implements CallSpan {
   readonly #api: Api;
   readonly #span: Span;
-  #ended = false;
 
   constructor(api: Api, span: Span) {
     this.#api = api;
@@ -102,11 +101,10 @@ class Traced implements CallSpan {
   }
 
   end(error?: unknown): void {
-    // One that is only carried on, because nothing is recorded here, is left alone.
-    if (this.#ended || !this.#span.isRecording()) {
+    // One that has ended records nothing any more; and one that is only carried on, because nothing is recorded here, is left alone.
+    if (!this.#span.isRecording()) {
       return;
     }
-    this.#ended = true;
     if (error === undefined) {
       this.#span.setAttribute("rpc.grpc.status_code", OK);
     } else {

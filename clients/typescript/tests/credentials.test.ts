@@ -92,6 +92,9 @@ test("a file that cannot be used any more is told once, and the old token counts
   assert.equal(warnings.length, 1);
   assert.match(warnings[0] ?? "", /credentials stay as they were: tokenFile: .*token-/);
   assert.doesNotMatch(warnings[0] ?? "", /s3cret/);
+  replace(tokenFile, "wrong, but a token".replaceAll(" ", "-"));
+  await sleep(1050);
+  await assert.rejects(mink.getStream("S"), Unauthenticated);
 });
 
 for (const [name, call] of [
@@ -133,6 +136,16 @@ test("a function fetches the token before the first call, once for many, and aga
   right.token = "token-2";
   await Promise.all([1, 2, 3].map(() => mink.getStream("S")));
   assert.equal(fetched, 2);
+});
+
+test("a function that always has another token is asked once for a call", async () => {
+  const seen: unknown[] = [];
+  await using server = await guarded({ token: "right" }, seen);
+  let fetched = 0;
+  const mink = server.client({ token: () => `token-${++fetched}` });
+  await assert.rejects(mink.getStream("S"), Unauthenticated);
+  await assert.rejects(mink.append("S", EVENT, { expected: "ANY" }), Unauthenticated);
+  assert.deepEqual(seen, ["Bearer token-1", "Bearer token-2", "Bearer token-2", "Bearer token-3"]);
 });
 
 test("a function that fails is told by the call, and asked again by the next", async () => {

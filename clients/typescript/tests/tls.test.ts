@@ -70,12 +70,14 @@ test("a client shows its certificate, and takes a server's that its authority ha
 });
 
 test("after a new certificate, calls that begin go over a new connection, and what is open goes on", async () => {
+  let renew!: () => void;
+  const renewed = new Promise<void>((resolve) => (renew = resolve));
   const server = await FakeServer.start(
     {
       getStream: ({ stream }) => ({ stream: { stream } }),
       async *subscribeAll(_, call) {
         yield batch(1);
-        await sleep(1600);
+        await renewed;
         yield batch(2);
         await forever(call);
       },
@@ -101,6 +103,7 @@ test("after a new certificate, calls that begin go over a new connection, and wh
   replace("own.pem", "two.pem");
   await sleep(1050);
   await assert.rejects(mink.getStream("S"), Unavailable);
+  renew();
   assert.equal((await events.next()).value?.position, 2n);
   assert.equal(server.calls.get("subscribeAll"), 1);
   await mink.close();

@@ -17,7 +17,7 @@ import (
 	"os/signal"
 	"path/filepath"
 
-	"github.com/mink-es/mink/clients/go"
+	mink "github.com/mink-es/mink/clients/go"
 )
 
 // counts is what the file holds.

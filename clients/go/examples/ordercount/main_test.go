@@ -5,7 +5,7 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/mink-es/mink/clients/go"
+	mink "github.com/mink-es/mink/clients/go"
 	"github.com/mink-es/mink/clients/go/internal/servertest"
 )
 

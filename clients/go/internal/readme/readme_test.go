@@ -21,8 +21,25 @@ const (
 )
 
 func TestTheFirstExampleRunsAsPrintedInAModuleThatGotTheClient(t *testing.T) {
+	runFirstExample(t, func(string) []string { return []string{"go get " + module + "@" + version} })
+}
+
+func TestTheFirstExampleRunsAsPrintedBesideAClone(t *testing.T) {
+	runFirstExample(t, func(root string) []string {
+		commands := regexp.MustCompile(`(?m)^go mod .*$`).FindAllString(text(t, root), -1)
+		if len(commands) != 2 || !strings.Contains(commands[0], "../mink/clients/go") {
+			t.Fatalf("the README says %q", commands)
+		}
+		commands[0] = strings.Replace(commands[0], "../mink/clients/go", root, 1)
+		return commands
+	})
+}
+
+// runFirstExample runs the README's first example in a module that got the client by commands, which are made for the client's folder.
+func runFirstExample(t *testing.T, commands func(root string) []string) {
+	t.Helper()
 	root := filepath.Join(servertest.Repository(), "clients", "go")
-	example, prints := firstExample(t, filepath.Join(root, "README.md"))
+	example, prints := firstExample(t, text(t, root))
 
 	shop := t.TempDir()
 	env := environment(t, root, publish(t, root))
@@ -39,9 +56,12 @@ func TestTheFirstExampleRunsAsPrintedInAModuleThatGotTheClient(t *testing.T) {
 		return string(out)
 	}
 	do("go", "mod", "init", "example.test/shop")
-	do("go", "get", module+"@"+version)
 	if err := os.WriteFile(filepath.Join(shop, "main.go"), []byte(example), 0o600); err != nil {
 		t.Fatal(err)
+	}
+	for _, command := range commands(root) {
+		words := strings.Fields(command)
+		do(words[0], words[1:]...)
 	}
 	do("go", "build", "-o", "shop", ".")
 	requirements, err := os.ReadFile(filepath.Join(shop, "go.mod"))
@@ -58,14 +78,20 @@ func TestTheFirstExampleRunsAsPrintedInAModuleThatGotTheClient(t *testing.T) {
 	}
 }
 
-// firstExample is the first program of a README, and the next block, which says what it prints.
-func firstExample(t *testing.T, file string) (program, prints string) {
+// text is that of the README in a folder.
+func text(t *testing.T, root string) string {
 	t.Helper()
-	text, err := os.ReadFile(file)
+	found, err := os.ReadFile(filepath.Join(root, "README.md"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	found := regexp.MustCompile("(?s)```go\n(.*?)```.*?```\n(.*?)```").FindStringSubmatch(string(text))
+	return string(found)
+}
+
+// firstExample is the first program of a README, and the next block, which says what it prints.
+func firstExample(t *testing.T, text string) (program, prints string) {
+	t.Helper()
+	found := regexp.MustCompile("(?s)```go\n(.*?)```.*?```\n(.*?)```").FindStringSubmatch(text)
 	if found == nil {
 		t.Fatal("there is no example")
 	}
@@ -153,6 +179,7 @@ func environment(t *testing.T, root, proxy string) []string {
 			t.Fatal(err)
 		}
 	}
-	return append(os.Environ(), "GOFLAGS=-modcacherw", "GOMODCACHE="+own, "GOSUMDB=off", "GOWORK=off",
+	// Go keeps what files a release has, which never changes elsewhere: goindex=0 has it look.
+	return append(os.Environ(), "GODEBUG=goindex=0", "GOFLAGS=-modcacherw", "GOMODCACHE="+own, "GOSUMDB=off", "GOWORK=off",
 		"GOPROXY=file://"+proxy+",file://"+filepath.ToSlash(cache)+"/cache/download,"+proxies)
 }

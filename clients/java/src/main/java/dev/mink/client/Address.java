@@ -126,10 +126,14 @@ final class Address {
         } else if (host.indexOf(':') >= 0) {
             return false; // an IPv6 address without brackets, whose last group would pass for a port
         }
-        if (host.isEmpty() || host.chars().anyMatch(character -> character <= ' ' || "/[]@?#".indexOf(character) >= 0)) {
+        if (host.isEmpty()
+                || host.chars().anyMatch(character -> character <= ' ' || "/[]@?#".indexOf(character) >= 0)) {
             return false;
         }
-        return isNumber(port) && port.length() <= 5 && Integer.parseInt(port) > 0 && Integer.parseInt(port) <= LARGEST_PORT;
+        return isNumber(port)
+                && port.length() <= 5
+                && Integer.parseInt(port) > 0
+                && Integer.parseInt(port) <= LARGEST_PORT;
     }
 
     private static boolean isNumber(String text) {

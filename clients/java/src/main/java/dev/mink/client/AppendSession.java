@@ -24,10 +24,10 @@ final class AppendSession extends ClientCall.Listener<AppendSessionResponse> {
         void results(AppendSessionResponse response);
 
         /** It has ended because it was told to. */
-        void ended(AppendSession session);
+        void ended();
 
         /** It has broken. */
-        void broken(AppendSession session, Supplier<MinkException> why);
+        void broken(Supplier<MinkException> why);
     }
 
     private final Connection connection;
@@ -82,13 +82,12 @@ final class AppendSession extends ClientCall.Listener<AppendSessionResponse> {
     @Override
     public void onClose(Status status, Metadata trailers) {
         if (ending) {
-            owner.ended(this);
+            owner.ended();
         } else if (status.isOk()) {
-            owner.broken(
-                    this,
-                    () -> new UnavailableException("Mink at " + connection.address() + " ended the append session", null));
+            owner.broken(() ->
+                    new UnavailableException("Mink at " + connection.address() + " ended the append session", null));
         } else {
-            owner.broken(this, () -> connection.error(status, trailers));
+            owner.broken(() -> connection.error(status, trailers));
         }
     }
 }

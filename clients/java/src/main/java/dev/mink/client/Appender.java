@@ -2,16 +2,9 @@ package dev.mink.client;
 
 import dev.mink.client.protos.AppendSessionResponse;
 import dev.mink.client.protos.SessionResult;
-import java.util.ArrayDeque;
 import java.util.ArrayList;
-import java.util.Comparator;
-import java.util.HashSet;
-import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Map;
-import java.util.PriorityQueue;
 import java.util.Queue;
-import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.ScheduledFuture;
@@ -22,19 +15,18 @@ import java.util.function.Supplier;
 /**
  * Sends appends over one AppendSession, and opens another one when it breaks.
  *
- * <p>Callers put their appends into a queue. The loop writes everything that has gathered since its last write as one message, so the
- * messages grow with the load, and a lone caller never waits for company. One timer watches over all deadlines.
+ * <p>Callers put their appends into a queue. The loop writes everything that has gathered since its last write as one
+ * message, so the messages grow with the load, and a lone caller never waits for company. One timer watches over all
+ * deadlines.
  */
 final class Appender implements AppendSession.Owner {
     /** Bytes in one message. A larger append goes by a call of its own: if it is too large, no other suffers. */
     static final int MOST_BYTES = 1024 * 1024;
 
-    private static final int MOST_APPENDS = 256;
-    private static final int MOST_IN_FLIGHT = 10_000;
     /** Nanoseconds that are at least between two looks at all deadlines. */
     private static final long TICK = TimeUnit.MILLISECONDS.toNanos(10);
 
-    private static final long NEVER = Long.MAX_VALUE;
+    private static final long LONGEST_WATCH = TimeUnit.DAYS.toNanos(1);
 
     private final Connection connection;
     private final Queue<PendingAppend> incoming = new ConcurrentLinkedQueue<>();
@@ -42,15 +34,9 @@ final class Appender implements AppendSession.Owner {
     private volatile boolean closing;
 
     // What is below is used on the loop only.
-    private final ArrayDeque<PendingAppend> queue = new ArrayDeque<>();
-    private final Map<Long, PendingAppend> inFlight = new LinkedHashMap<>();
-    private final PriorityQueue<PendingAppend> delayed = new PriorityQueue<>(Comparator.comparingLong(a -> a.dueAt));
-    /** Wait for other credentials. */
-    private final Set<PendingAppend> renewing = new HashSet<>();
-
+    private final Backlog backlog = new Backlog();
     private final Backoff waits = new Backoff();
     private final CompletableFuture<Void> drained = new CompletableFuture<>();
-    private long numbers;
     private AppendSession session;
     /** A session broke, and the next one is not to be opened yet. */
     private boolean paused;
@@ -58,7 +44,7 @@ final class Appender implements AppendSession.Owner {
     private Supplier<MinkException> down;
 
     private ScheduledFuture<?> timer;
-    private long timerAt = NEVER;
+    private long timerAt;
 
     Appender(Connection connection) {
         this.connection = connection;
@@ -95,17 +81,21 @@ final class Appender implements AppendSession.Owner {
 
     private void wakeUp() {
         woken.set(false);
+        takeIncoming();
+        send();
+    }
+
+    private void takeIncoming() {
         for (PendingAppend append = incoming.poll(); append != null; append = incoming.poll()) {
-            queue.add(append);
+            backlog.add(append);
             watch(append.deadline);
         }
-        send();
     }
 
     /** Sends all that may be sent now. */
     @Override
     public void send() {
-        while (!queue.isEmpty() && !paused && inFlight.size() < MOST_IN_FLIGHT) {
+        while (backlog.hasToSend() && !paused) {
             if (session == null) {
                 session = new AppendSession(connection, this);
             } else if (session.version() != connection.version()) {
@@ -116,12 +106,12 @@ final class Appender implements AppendSession.Owner {
             if (!session.isReady()) {
                 return; // it calls when it is
             }
-            SessionMessage message = message();
+            SessionMessage message = backlog.message(MOST_BYTES);
             if (message.count() > 0) {
                 session.send(message.toBytes());
             }
         }
-        if (closing && isEmpty()) {
+        if (closing && backlog.isEmpty() && incoming.isEmpty()) {
             if (session != null) {
                 session.end();
             } else {
@@ -130,40 +120,17 @@ final class Appender implements AppendSession.Owner {
         }
     }
 
-    /** Everything that has gathered, within the bounds of one message. */
-    private SessionMessage message() {
-        SessionMessage message = new SessionMessage();
-        long now = System.nanoTime();
-        int room = Math.min(MOST_APPENDS, MOST_IN_FLIGHT - inFlight.size());
-        while (!queue.isEmpty() && room > 0) {
-            PendingAppend append = queue.peek();
-            if (append.future.isDone()) {
-                queue.poll();
-                continue;
-            }
-            if (message.count() > 0 && message.size() + append.body.length > MOST_BYTES) {
-                break;
-            }
-            queue.poll();
-            room--;
-            append.number = ++numbers;
-            inFlight.put(append.number, append);
-            message.add(append, now);
-        }
-        return message;
-    }
-
     // What becomes of them.
 
     @Override
     public void results(AppendSessionResponse response) {
         down = null;
         waits.reset();
-        List<PendingAppend> refused = null;
+        List<PendingAppend> refused = new ArrayList<>();
         for (SessionResult result : response.getResultsList()) {
-            PendingAppend append = inFlight.remove(result.getRequestId());
+            PendingAppend append = backlog.answered(result.getRequestId());
             if (append == null) {
-                continue; // its caller did not wait for it
+                continue;
             }
             if (!result.hasFailure()) {
                 append.future.complete(result);
@@ -172,28 +139,24 @@ final class Appender implements AppendSession.Owner {
             MinkException error = Errors.of(result.getFailure());
             if (error instanceof UnauthenticatedException && !append.renewed) {
                 append.error = error;
-                refused = refused == null ? new ArrayList<>() : refused;
                 refused.add(append);
             } else {
                 failed(append, error);
             }
         }
-        if (refused != null) {
-            renew(refused);
+        if (!refused.isEmpty()) {
+            renew(refused, session.version());
         }
-        if (!queue.isEmpty() || closing) {
-            send();
-        }
+        send();
     }
 
     /** One append failed: it is sent again later, or its caller is told. */
     private void failed(PendingAppend append, MinkException error) {
-        long now = System.nanoTime();
-        append.dueAt = now + Backoff.nanos(append.attempts, error);
+        append.dueAt = System.nanoTime() + Backoff.nanos(append.attempts, error);
         append.attempts++;
         append.error = error;
         if (Backoff.isTransient(error) && append.dueAt - append.deadline < 0) {
-            delayed.add(append);
+            backlog.delay(append);
             watch(append.dueAt);
         } else {
             append.future.completeExceptionally(error);
@@ -201,17 +164,16 @@ final class Appender implements AppendSession.Owner {
     }
 
     /** Sends again with other credentials what was refused with these, if there are others. */
-    private void renew(List<PendingAppend> refused) {
+    private void renew(List<PendingAppend> refused, int version) {
         refused.forEach(append -> append.renewed = true);
-        renewing.addAll(refused);
-        int version = session == null ? connection.version() : session.version();
+        backlog.renew(refused);
         connection.renew(version, renewed -> {
             for (PendingAppend append : refused) {
-                if (!renewing.remove(append) || append.future.isDone()) {
+                if (!backlog.renewed(append)) {
                     continue; // its time is over
                 }
                 if (renewed) {
-                    queue.add(append);
+                    backlog.add(append);
                 } else {
                     append.future.completeExceptionally(append.error);
                 }
@@ -221,46 +183,43 @@ final class Appender implements AppendSession.Owner {
     }
 
     @Override
-    public void ended(AppendSession ended) {
+    public void ended() {
         session = null;
-        sendAgain();
+        backlog.sendAgain();
         send();
     }
 
     @Override
-    public void broken(AppendSession broken, Supplier<MinkException> why) {
-        MinkException error = why.get();
-        down = why;
-        if (error instanceof UnauthenticatedException) {
-            refused(why);
-            return;
-        }
+    public void broken(Supplier<MinkException> why) {
+        int version = session.version();
         session = null;
-        if (!Backoff.isTransient(error)) {
+        down = why;
+        takeIncoming();
+        MinkException error = why.get();
+        if (error instanceof UnauthenticatedException) {
+            refused(why, version);
+        } else if (Backoff.isTransient(error)) {
+            for (PendingAppend append : backlog.inFlight()) {
+                append.attempts++;
+                append.error = why.get();
+            }
+            backlog.sendAgain();
+            paused = true;
+            connection.schedule(this::goOn, waits.next(error));
+        } else {
             failAll(why);
-            return;
         }
-        for (PendingAppend append : inFlight.values()) {
-            append.attempts++;
-            append.error = error;
-        }
-        sendAgain();
-        paused = true;
-        connection.schedule(
-                () -> {
-                    paused = false;
-                    send();
-                },
-                waits.next(error));
     }
 
-    /** The session itself was refused: the appends that were to go over it get other credentials once, if there are others. */
-    private void refused(Supplier<MinkException> why) {
+    private void goOn() {
+        paused = false;
+        send();
+    }
+
+    /** The session itself was refused: what was to go over it gets other credentials once, if there are others. */
+    private void refused(Supplier<MinkException> why, int version) {
         List<PendingAppend> again = new ArrayList<>();
-        for (PendingAppend append : all()) {
-            if (renewing.contains(append) || append.future.isDone()) {
-                continue;
-            }
+        for (PendingAppend append : backlog.allButRenewing()) {
             if (append.renewed) {
                 append.future.completeExceptionally(why.get());
             } else {
@@ -268,61 +227,26 @@ final class Appender implements AppendSession.Owner {
                 again.add(append);
             }
         }
-        queue.clear();
-        inFlight.clear();
-        delayed.clear();
-        renew(again); // knows the version by the session
-        session = null;
-    }
-
-    /** Puts what was sent and not answered to the front of the queue, in its order. */
-    private void sendAgain() {
-        List<PendingAppend> unanswered = new ArrayList<>(inFlight.values());
-        inFlight.clear();
-        for (int at = unanswered.size() - 1; at >= 0; at--) {
-            queue.addFirst(unanswered.get(at));
-        }
+        backlog.clearButRenewing();
+        renew(again, version);
     }
 
     private void failAll(Supplier<MinkException> why) {
-        for (PendingAppend append : all()) {
-            if (!append.future.isDone()) {
-                append.future.completeExceptionally(why.get());
-            }
-        }
-        queue.clear();
-        inFlight.clear();
-        delayed.clear();
-        renewing.clear();
+        takeIncoming();
+        backlog.all().forEach(append -> append.future.completeExceptionally(why.get()));
+        backlog.clear();
         if (closing) {
             drained.complete(null);
         }
     }
 
-    private List<PendingAppend> all() {
-        List<PendingAppend> all = new ArrayList<>(inFlight.values());
-        all.addAll(queue);
-        all.addAll(delayed);
-        all.addAll(renewing);
-        for (PendingAppend append = incoming.poll(); append != null; append = incoming.poll()) {
-            queue.add(append);
-            watch(append.deadline);
-            all.add(append);
-        }
-        return all;
-    }
-
-    private boolean isEmpty() {
-        return queue.isEmpty() && inFlight.isEmpty() && delayed.isEmpty() && renewing.isEmpty() && incoming.isEmpty();
-    }
-
     // Time.
 
     private void watch(long at) {
-        if (timer != null && timerAt - at <= 0) {
-            return;
-        }
         if (timer != null) {
+            if (timerAt - at <= 0) {
+                return;
+            }
             timer.cancel(false);
         }
         timerAt = at;
@@ -333,32 +257,17 @@ final class Appender implements AppendSession.Owner {
     private void tick() {
         timer = null;
         long now = System.nanoTime();
-        List<PendingAppend> all = all();
-        boolean over = false;
-        long soonest = now + TimeUnit.DAYS.toNanos(1);
-        for (PendingAppend append : all) {
-            if (!append.future.isDone() && append.deadline - now <= 0) {
+        long soonest = now + LONGEST_WATCH;
+        for (PendingAppend append : backlog.all()) {
+            if (append.deadline - now <= 0) {
                 append.future.completeExceptionally(whyLate(append));
-            }
-            if (append.future.isDone()) {
-                over = true;
-                inFlight.remove(append.number, append);
             } else if (append.deadline - soonest < 0) {
                 soonest = append.deadline;
             }
         }
-        if (over) {
-            queue.removeIf(append -> append.future.isDone());
-            delayed.removeIf(append -> append.future.isDone());
-            renewing.removeIf(append -> append.future.isDone());
-        }
-        while (!delayed.isEmpty() && delayed.peek().dueAt - now <= 0) {
-            queue.add(delayed.poll());
-        }
-        if (!delayed.isEmpty() && delayed.peek().dueAt - soonest < 0) {
-            soonest = delayed.peek().dueAt;
-        }
-        if (!isEmpty()) {
+        backlog.dropDone();
+        soonest = backlog.queueDue(now, soonest);
+        if (!backlog.isEmpty()) {
             watch(Math.max(soonest, now + TICK));
         }
         send();

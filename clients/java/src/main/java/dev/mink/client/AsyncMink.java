@@ -199,7 +199,9 @@ public final class AsyncMink {
     public Flow.Publisher<RecordedEvent> readStream(String stream, ReadStreamOptions options) {
         Texts.checked("stream", stream);
         return new EventPublisher<>(
-                () -> client.readStream(new StreamSource(stream, options), timeout), Function.identity(), client.executor());
+                () -> client.readStream(new StreamSource(stream, options), timeout),
+                Function.identity(),
+                client.executor());
     }
 
     /**

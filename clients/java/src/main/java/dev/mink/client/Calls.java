@@ -23,7 +23,9 @@ record Calls(Client client, Duration timeout) {
     CompletableFuture<Snapshot> loadSnapshot(String stream) {
         return client.call(
                 Methods.LOAD_SNAPSHOT,
-                LoadSnapshotRequest.newBuilder().setStream(Texts.checked("stream", stream)).build(),
+                LoadSnapshotRequest.newBuilder()
+                        .setStream(Texts.checked("stream", stream))
+                        .build(),
                 found -> new Snapshot(found.getSnapshot()),
                 timeout);
     }
@@ -31,7 +33,9 @@ record Calls(Client client, Duration timeout) {
     CompletableFuture<Long> deleteSnapshot(String stream) {
         return client.removing(
                 Methods.DELETE_SNAPSHOT,
-                DeleteSnapshotRequest.newBuilder().setStream(Texts.checked("stream", stream)).build(),
+                DeleteSnapshotRequest.newBuilder()
+                        .setStream(Texts.checked("stream", stream))
+                        .build(),
                 DeleteSnapshotResponse::getVersion,
                 timeout);
     }
@@ -39,7 +43,9 @@ record Calls(Client client, Duration timeout) {
     CompletableFuture<StreamInfo> getStream(String stream) {
         return client.call(
                 Methods.GET_STREAM,
-                GetStreamRequest.newBuilder().setStream(Texts.checked("stream", stream)).build(),
+                GetStreamRequest.newBuilder()
+                        .setStream(Texts.checked("stream", stream))
+                        .build(),
                 found -> Streams.info(found.getStream()),
                 timeout);
     }
@@ -53,7 +59,8 @@ record Calls(Client client, Duration timeout) {
                         .setPageSize(options.pageSize())
                         .setPageToken(pageToken)
                         .build(),
-                page -> new StreamPage(page.getStreamsList().stream().map(Streams::info).toList(), page.getNextPageToken()),
+                page -> new StreamPage(
+                        page.getStreamsList().stream().map(Streams::info).toList(), page.getNextPageToken()),
                 timeout);
     }
 
@@ -77,7 +84,9 @@ record Calls(Client client, Duration timeout) {
     }
 
     private CompletableFuture<Removed> deleteStream(String stream, Expected expected, boolean tombstone) {
-        var request = DeleteStreamRequest.newBuilder().setStream(Texts.checked("stream", stream)).setTombstone(tombstone);
+        var request = DeleteStreamRequest.newBuilder()
+                .setStream(Texts.checked("stream", stream))
+                .setTombstone(tombstone);
         if (expected.isState()) {
             request.setState(expected.state());
         } else {

@@ -65,14 +65,22 @@ final class Client {
             var trace = span.forEvents();
             events.forEach(event -> message.addEvents(event.toMessage(trace)));
             AppendToStreamRequest request = message.build();
-            byte[] body = SessionAppend.newBuilder().setToStream(request).build().toByteArray();
+            byte[] body =
+                    SessionAppend.newBuilder().setToStream(request).build().toByteArray();
             if (body.length <= Appender.MOST_BYTES) {
                 return queue(body, timeout, span);
             }
             Function<AppendToStreamResponse, SessionResult> convert =
                     answer -> SessionResult.newBuilder().setToStream(answer).build();
             return UnaryCall.begin(
-                    connection, Methods.APPEND_TO_STREAM, request, convert, Backoff::isTransient, span::attempt, timeout, SpanFuture.of(span));
+                    connection,
+                    Methods.APPEND_TO_STREAM,
+                    request,
+                    convert,
+                    Backoff::isTransient,
+                    span::attempt,
+                    timeout,
+                    SpanFuture.of(span));
         });
     }
 
@@ -92,26 +100,35 @@ final class Client {
                 part.events().forEach(event -> written.addEvents(event.toMessage(trace)));
             }
             AppendToStreamsRequest request = message.build();
-            byte[] body = SessionAppend.newBuilder().setToStreams(request).build().toByteArray();
+            byte[] body =
+                    SessionAppend.newBuilder().setToStreams(request).build().toByteArray();
             if (body.length <= Appender.MOST_BYTES) {
                 return queue(body, timeout, span);
             }
             Function<AppendToStreamsResponse, SessionResult> convert =
                     answer -> SessionResult.newBuilder().setToStreams(answer).build();
             return UnaryCall.begin(
-                    connection, Methods.APPEND_TO_STREAMS, request, convert, Backoff::isTransient, span::attempt, timeout, SpanFuture.of(span));
+                    connection,
+                    Methods.APPEND_TO_STREAMS,
+                    request,
+                    convert,
+                    Backoff::isTransient,
+                    span::attempt,
+                    timeout,
+                    SpanFuture.of(span));
         });
     }
 
     private CompletableFuture<SessionResult> queue(byte[] body, Duration timeout, Tracing.CallSpan span) {
-        PendingAppend append =
-                new PendingAppend(body, System.nanoTime() + timeout.toNanos(), SpanFuture.of(span));
+        PendingAppend append = new PendingAppend(body, System.nanoTime() + timeout.toNanos(), SpanFuture.of(span));
         appender.append(append);
         return append.future;
     }
 
     private Tracing.CallSpan span(MethodDescriptor<?, ?> method) {
-        return connection.tracing().start(method.getFullMethodName(), connection.tracing().context());
+        return connection
+                .tracing()
+                .start(method.getFullMethodName(), connection.tracing().context());
     }
 
     /** Begins a call in its span, which ends with it; also if the arguments cannot be sent. */
@@ -162,7 +179,8 @@ final class Client {
             Predicate<MinkException> mayRetry,
             Duration timeout) {
         checkOpen();
-        return UnaryCall.begin(connection, method, request, convert, mayRetry, spans(method), timeout, new CompletableFuture<>());
+        return UnaryCall.begin(
+                connection, method, request, convert, mayRetry, spans(method), timeout, new CompletableFuture<>());
     }
 
     /** A span for each attempt, in the trace of whoever calls now. */
@@ -183,7 +201,8 @@ final class Client {
     Inbox<List<dev.mink.client.protos.RecordedEvent>> readAll(ReadAllOptions options, Duration timeout) {
         checkOpen();
         var patience = new Patience.OfReading(connection.address(), timeout);
-        return new Feed<>(connection, Methods.READ_ALL, new LogSource(options), patience, spans(Methods.READ_ALL)).start();
+        return new Feed<>(connection, Methods.READ_ALL, new LogSource(options), patience, spans(Methods.READ_ALL))
+                .start();
     }
 
     CompletableFuture<LoadedStream> load(String stream, Duration timeout) {

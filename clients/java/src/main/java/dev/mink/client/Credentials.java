@@ -114,8 +114,13 @@ final class Credentials {
             }
             try {
                 take(fetched());
-            } catch (RuntimeException error) { // whatever somebody else's function throws; the caller gets the server's answer
-                LOG.log(Level.WARNING, "no new token could be fetched: {0}", error.getClass().getName());
+            } catch (
+                    RuntimeException
+                            error) { // whatever somebody else's function throws; the caller gets the server's answer
+                LOG.log(
+                        Level.WARNING,
+                        "no new token could be fetched: {0}",
+                        error.getClass().getName());
             }
             synchronized (this) {
                 return version != refused;

@@ -90,8 +90,10 @@ final class Errors {
         SizeLimit size = details.get(SizeLimit.getDefaultInstance());
         return switch (reason) {
             case "WRONG_EXPECTED_VERSION" -> wrongVersion(message, details);
-            case "EVENT_ID_CONFLICT" -> new EventIdConflictException(
-                    message, details.get(EventIdConflict.getDefaultInstance()).getEventId());
+            case "EVENT_ID_CONFLICT" ->
+                new EventIdConflictException(
+                        message,
+                        details.get(EventIdConflict.getDefaultInstance()).getEventId());
             case "STREAM_NOT_FOUND" -> new StreamNotFoundException(message, name);
             case "STREAM_DELETED" -> new StreamDeletedException(message, name);
             case "SNAPSHOT_NOT_FOUND" -> new SnapshotNotFoundException(message, name);
@@ -101,8 +103,8 @@ final class Errors {
                 yield new PositionAheadException(message, ahead.getPosition(), ahead.getHead(), ahead.getLogId());
             }
             case "EVENT_TOO_LARGE" -> new EventTooLargeException(message, size.getSizeBytes(), size.getLimitBytes());
-            case "REQUEST_TOO_LARGE" -> new RequestTooLargeException(
-                    message, size.getSizeBytes(), size.getLimitBytes());
+            case "REQUEST_TOO_LARGE" ->
+                new RequestTooLargeException(message, size.getSizeBytes(), size.getLimitBytes());
             case "UNAUTHENTICATED" -> new UnauthenticatedException(message, access.getRole(), access.getStream());
             case "PERMISSION_DENIED" -> new PermissionDeniedException(message, access.getRole(), access.getStream());
             case "DATABASE_UNAVAILABLE" -> new DatabaseUnavailableException(message, retryAfter);
@@ -124,15 +126,16 @@ final class Errors {
     private static MinkException byCodeOrNull(int code, String message, Details details, Duration retryAfter) {
         return switch (io.grpc.Status.fromCodeValue(code).getCode()) {
             case UNAVAILABLE -> new UnavailableException(message, retryAfter);
-                // A server that stops cuts its calls so; when the caller itself cancels, nobody sees this.
-            case CANCELLED -> new UnavailableException(
-                    message.isEmpty() ? "the server ended the call" : message, retryAfter);
+            // A server that stops cuts its calls so; when the caller itself cancels, nobody sees this.
+            case CANCELLED ->
+                new UnavailableException(message.isEmpty() ? "the server ended the call" : message, retryAfter);
             case DEADLINE_EXCEEDED -> new DeadlineExceededException(message);
             case INVALID_ARGUMENT -> invalid("INVALID_ARGUMENT", message, details);
             case UNAUTHENTICATED -> new UnauthenticatedException(message, "", "");
             case PERMISSION_DENIED -> new PermissionDeniedException(message, "", "");
-            case INTERNAL, UNKNOWN -> new InternalException(
-                    io.grpc.Status.fromCodeValue(code).getCode().name(), message);
+            case INTERNAL, UNKNOWN ->
+                new InternalException(
+                        io.grpc.Status.fromCodeValue(code).getCode().name(), message);
             default -> null;
         };
     }
@@ -163,11 +166,7 @@ final class Errors {
 
     private static Duration retryAfter(Details details) {
         RetryInfo retry = details.get(RetryInfo.getDefaultInstance());
-        if (!retry.hasRetryDelay()) {
-            return null;
-        }
-        return Duration.ofSeconds(
-                retry.getRetryDelay().getSeconds(), retry.getRetryDelay().getNanos());
+        return retry.hasRetryDelay() ? Times.span(retry.getRetryDelay()) : null;
     }
 
     /** The details of a status, by type. */

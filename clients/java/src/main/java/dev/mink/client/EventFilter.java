@@ -16,7 +16,14 @@ public record EventFilter(
     /** Every event. Where to begin: {@code EventFilter.ALL.categories("Order").types("OrderPlaced")}. */
     public static final EventFilter ALL = new EventFilter(List.of(), List.of(), List.of(), List.of());
 
-    /** Makes a filter; the lists are copied. */
+    /**
+     * Makes a filter; the lists are copied.
+     *
+     * @param streams streams, by their whole name
+     * @param streamPrefixes streams, by how their name begins
+     * @param categories streams, by the part of their name before the first {@code -}
+     * @param types event types
+     */
     public EventFilter {
         streams = checked("streams", streams);
         streamPrefixes = checked("streamPrefixes", streamPrefixes);

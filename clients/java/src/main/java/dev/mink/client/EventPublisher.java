@@ -134,7 +134,8 @@ final class EventPublisher<T> implements Flow.Publisher<RecordedEvent> {
             while (!cancelled) {
                 if (wrongDemand) {
                     cancel();
-                    subscriber.onError(new IllegalArgumentException("request: more than 0 (rule 3.9 of Reactive Streams)"));
+                    subscriber.onError(
+                            new IllegalArgumentException("request: more than 0 (rule 3.9 of Reactive Streams)"));
                     return;
                 }
                 if (inbox == null) {

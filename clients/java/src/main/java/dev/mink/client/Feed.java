@@ -196,7 +196,9 @@ final class Feed<Q, M, T> implements Connection.Open {
         if (!source.hasEnd()) {
             // A server that ends the call on purpose is nothing to worry about.
             boolean worth = waits.attempts() == 1 && !(error instanceof ShuttingDownException);
-            LOG.log(worth ? Level.WARNING : Level.DEBUG, () -> "subscription interrupted, it carries on: " + error.getMessage());
+            LOG.log(
+                    worth ? Level.WARNING : Level.DEBUG,
+                    () -> "subscription interrupted, it carries on: " + error.getMessage());
         }
         last = error;
         T given = source.broken();

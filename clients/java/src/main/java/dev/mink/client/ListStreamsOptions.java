@@ -11,7 +11,13 @@ public record ListStreamsOptions(String prefix, boolean includeDeleted, int page
     /** All streams that are not deleted. */
     public static final ListStreamsOptions ALL = new ListStreamsOptions("", false, 0);
 
-    /** Makes options. */
+    /**
+     * Makes options.
+     *
+     * @param prefix only streams whose name begins so; empty: all
+     * @param includeDeleted also the deleted ones
+     * @param pageSize how many streams the server sends at once, at most 1000; 0: 100
+     */
     public ListStreamsOptions {
         Texts.checked("prefix", prefix);
     }

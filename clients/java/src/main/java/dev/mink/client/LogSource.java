@@ -47,7 +47,8 @@ final class LogSource implements Source<ReadAllRequest, ReadAllResponse, List<Re
             head = message.getHead();
         } else if (message.getHead() > head && !backwards) {
             // A call that carried on sees a newer head; the reading ends where it was to end when it began.
-            events = events.stream().filter(event -> event.getPosition() <= head).toList();
+            events =
+                    events.stream().filter(event -> event.getPosition() <= head).toList();
         }
         seen += events.size();
         position = message.getPosition();

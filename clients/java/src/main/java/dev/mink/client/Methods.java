@@ -32,8 +32,9 @@ final class Methods {
                     .setRequestMarshaller(new RawBytes.Marshaller())
                     .setResponseMarshaller(ProtoUtils.marshaller(AppendSessionResponse.getDefaultInstance()))
                     .build();
-    static final MethodDescriptor<ReadStreamRequest, ReadStreamResponse> READ_STREAM = streaming(
-            "ReadStream", ReadStreamRequest.getDefaultInstance(), ReadStreamResponse.getDefaultInstance());
+
+    static final MethodDescriptor<ReadStreamRequest, ReadStreamResponse> READ_STREAM =
+            streaming("ReadStream", ReadStreamRequest.getDefaultInstance(), ReadStreamResponse.getDefaultInstance());
     static final MethodDescriptor<ReadAllRequest, ReadAllResponse> READ_ALL =
             streaming("ReadAll", ReadAllRequest.getDefaultInstance(), ReadAllResponse.getDefaultInstance());
     static final MethodDescriptor<SubscribeAllRequest, SubscribeAllResponse> SUBSCRIBE_ALL = streaming(

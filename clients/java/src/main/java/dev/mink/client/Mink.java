@@ -48,7 +48,8 @@ public final class Mink implements AutoCloseable {
      * @throws CredentialsException if the environment names credentials that cannot be used
      */
     public static Mink connect(String address) {
-        Mink mink = builder().address(Objects.requireNonNull(address, "address")).build();
+        Mink mink =
+                builder().address(Objects.requireNonNull(address, "address")).build();
         mink.client.connection().connect();
         return mink;
     }

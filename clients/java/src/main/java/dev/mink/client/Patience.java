@@ -91,7 +91,8 @@ interface Patience {
         @Override
         public MinkException silence() {
             return new UnavailableException(
-                    "no message from Mink at " + address + " for " + patience().toMillis() + " ms, not even a checkpoint",
+                    "no message from Mink at " + address + " for " + patience().toMillis()
+                            + " ms, not even a checkpoint",
                     null);
         }
 

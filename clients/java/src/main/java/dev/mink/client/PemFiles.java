@@ -115,7 +115,9 @@ final class PemFiles {
                 ? "there is no such file"
                 : error instanceof AccessDeniedException
                         ? "permission denied"
-                        : Files.isDirectory(file) ? "it is a folder" : error.getClass().getSimpleName();
+                        : Files.isDirectory(file)
+                                ? "it is a folder"
+                                : error.getClass().getSimpleName();
         return new CredentialsException(argument, "cannot read " + file + ": " + why);
     }
 }

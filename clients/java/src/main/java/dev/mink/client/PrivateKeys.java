@@ -103,7 +103,7 @@ final class PrivateKeys {
         int length = 0;
         for (int place = at + 2; place < contentOf(der, at); place++) {
             check(der, place);
-            length = length << 8 | der[place] & 0xff;
+            length = (length << 8) | (der[place] & 0xff);
         }
         if (length < 0 || length > der.length) {
             throw new IllegalArgumentException("damaged");

@@ -21,6 +21,11 @@ public record ReadAllOptions(boolean backwards, long after, long before, long li
     /**
      * Makes options.
      *
+     * @param backwards newest first
+     * @param after forwards: only events after this position; 0: from the first
+     * @param before backwards: only events before this position; 0: from the newest
+     * @param limit how many events at most; 0: all
+     * @param filter which events
      * @throws IllegalArgumentException if {@code after} is given backwards, or {@code before} forwards
      */
     public ReadAllOptions {

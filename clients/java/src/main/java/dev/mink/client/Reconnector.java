@@ -52,7 +52,8 @@ final class Reconnector {
             return;
         }
         channel.resetConnectBackoff();
-        // It stays in this state until there is a connection: nobody would tell us that this attempt has failed as well.
+        // It stays in this state until there is a connection: nobody would tell us that this attempt has failed as
+        // well.
         waiting = true;
         long nanos = (long) (pause * 1e9);
         pause = Math.min(LONGEST_SECONDS, pause * GROWTH);

@@ -73,7 +73,7 @@ public final class RecordedEvent {
      * @return a moment, by the server's clock
      */
     public Instant recordedAt() {
-        return Instant.ofEpochSecond(message.getRecordedAt().getSeconds(), message.getRecordedAt().getNanos());
+        return Times.moment(message.getRecordedAt());
     }
 
     /**
@@ -104,7 +104,9 @@ public final class RecordedEvent {
      * @return a copy
      */
     public byte[] data() {
-        return message.hasJson() ? message.getJson().getBytes(StandardCharsets.UTF_8) : message.getBinary().toByteArray();
+        return message.hasJson()
+                ? message.getJson().getBytes(StandardCharsets.UTF_8)
+                : message.getBinary().toByteArray();
     }
 
     /**

@@ -82,9 +82,7 @@ final class SessionMessage {
 
     private static byte[] field(long tenths) {
         return SessionAppend.newBuilder()
-                .setTimeout(Duration.newBuilder()
-                        .setSeconds(tenths / 10)
-                        .setNanos((int) (tenths % 10 * NANOS_A_TENTH)))
+                .setTimeout(Duration.newBuilder().setSeconds(tenths / 10).setNanos((int) (tenths % 10 * NANOS_A_TENTH)))
                 .build()
                 .toByteArray();
     }

@@ -50,11 +50,12 @@ final class Settings {
             case "" -> null;
             case "true", "1", "yes", "on" -> true;
             case "false", "0", "no", "off" -> false;
-                // What is longer may be a key or a token.
-            default -> throw new CredentialsException(
-                    "tls",
-                    "MINK_TLS: true or false, "
-                            + (word.length() <= LONGEST_SWITCH ? "not '" + word + "'" : "and nothing else"));
+            // What is longer may be a key or a token.
+            default ->
+                throw new CredentialsException(
+                        "tls",
+                        "MINK_TLS: true or false, "
+                                + (word.length() <= LONGEST_SWITCH ? "not '" + word + "'" : "and nothing else"));
         };
     }
 
@@ -76,7 +77,8 @@ final class Settings {
             text = text(environment, "MINK_TOKEN");
             file = path("token_file", "MINK_TOKEN_FILE", environment);
             if (text != null && file != null) {
-                throw new CredentialsException("token_file", "MINK_TOKEN and MINK_TOKEN_FILE are both set: one of the two");
+                throw new CredentialsException(
+                        "token_file", "MINK_TOKEN and MINK_TOKEN_FILE are both set: one of the two");
             }
         }
         if (file != null) {

@@ -37,7 +37,7 @@ public final class Snapshot {
      * @return a moment, by the server's clock
      */
     public Instant savedAt() {
-        return Instant.ofEpochSecond(message.getSavedAt().getSeconds(), message.getSavedAt().getNanos());
+        return Times.moment(message.getSavedAt());
     }
 
     /**
@@ -68,7 +68,9 @@ public final class Snapshot {
      * @return a copy
      */
     public byte[] data() {
-        return message.hasJson() ? message.getJson().getBytes(StandardCharsets.UTF_8) : message.getBinary().toByteArray();
+        return message.hasJson()
+                ? message.getJson().getBytes(StandardCharsets.UTF_8)
+                : message.getBinary().toByteArray();
     }
 
     /**

@@ -11,7 +11,13 @@ import java.util.Objects;
  * @param events the events, in order; none: the stream is only checked
  */
 public record StreamAppend(String stream, Expected expected, List<NewEvent> events) {
-    /** Makes a part; the list is copied. */
+    /**
+     * Makes a part; the list is copied.
+     *
+     * @param stream the stream's name; a stream may be named once
+     * @param expected what is expected of the stream
+     * @param events the events, in order; none: the stream is only checked
+     */
     public StreamAppend {
         Objects.requireNonNull(stream, "stream");
         Objects.requireNonNull(expected, "expected");

@@ -1,7 +1,5 @@
 package dev.mink.client;
 
-import com.google.protobuf.Timestamp;
-import java.time.Instant;
 import java.util.Optional;
 
 /** What the server tells of streams, for users. */
@@ -21,14 +19,12 @@ final class Streams {
                 message.getFirstVersion(),
                 message.getEvents(),
                 message.getLastPosition(),
-                message.hasFirstRecordedAt() ? Optional.of(moment(message.getFirstRecordedAt())) : Optional.empty(),
-                message.hasLastRecordedAt() ? Optional.of(moment(message.getLastRecordedAt())) : Optional.empty(),
+                message.hasFirstRecordedAt()
+                        ? Optional.of(Times.moment(message.getFirstRecordedAt()))
+                        : Optional.empty(),
+                message.hasLastRecordedAt() ? Optional.of(Times.moment(message.getLastRecordedAt())) : Optional.empty(),
                 message.getSnapshotVersion(),
                 message.getDeleted(),
                 message.getTombstoned());
-    }
-
-    private static Instant moment(Timestamp time) {
-        return Instant.ofEpochSecond(time.getSeconds(), time.getNanos());
     }
 }

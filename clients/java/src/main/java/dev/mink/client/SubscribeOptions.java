@@ -16,7 +16,15 @@ public record SubscribeOptions(
         boolean fromEnd, long position, String logId, EventFilter filter, Duration silenceTimeout) {
     private static final Duration SILENCE = Duration.ofSeconds(15);
 
-    /** Makes options. */
+    /**
+     * Makes options.
+     *
+     * @param fromEnd after the newest event that the log has now; {@code position} is not used then
+     * @param position after this position; 0: from the first event
+     * @param logId the id of the log that the position came from, so that a log that was replaced is noticed; empty: not known
+     * @param filter which events
+     * @param silenceTimeout how long nothing may be heard of the server, not even a checkpoint, before the connection counts as broken
+     */
     public SubscribeOptions {
         Texts.checked("logId", logId);
         Objects.requireNonNull(filter, "filter");

@@ -117,6 +117,7 @@ public final class Subscription implements Iterable<RecordedEvent>, AutoCloseabl
     }
 
     /** Takes the next message. Whether one came in the time. */
+    @SuppressWarnings("ReferenceEquality") // BROKEN is told by its identity
     private boolean receive(long nanos) {
         position = batchPosition;
         SubscribeAllResponse message = inbox.take(nanos);

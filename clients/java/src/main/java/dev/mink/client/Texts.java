@@ -17,18 +17,13 @@ final class Texts {
         if (text == null) {
             throw new NullPointerException(name);
         }
-        for (int at = 0; at < text.length(); at++) {
-            char character = text.charAt(at);
-            if (character < Character.MIN_SURROGATE || character > Character.MAX_SURROGATE) {
-                continue;
-            }
-            boolean whole = Character.isHighSurrogate(character)
-                    && at + 1 < text.length()
-                    && Character.isLowSurrogate(text.charAt(at + 1));
-            if (!whole) {
+        int at = 0;
+        while (at < text.length()) {
+            int character = text.codePointAt(at);
+            if (character >= Character.MIN_SURROGATE && character <= Character.MAX_SURROGATE) {
                 throw new IllegalArgumentException(name + ": half a character (a surrogate without its other half)");
             }
-            at++;
+            at += Character.charCount(character);
         }
         return text;
     }

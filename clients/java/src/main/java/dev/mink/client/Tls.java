@@ -30,8 +30,10 @@ public final class Tls {
     private final String serverName;
 
     private Tls(Path caFile, Path certFile, Path keyFile, String serverName) {
-        for (Path file : Stream.of(caFile, certFile, keyFile).filter(Objects::nonNull).toList()) {
-            Secrets.checkPath(file == caFile ? "ca_file" : file == certFile ? "cert_file" : "key_file", file.toString());
+        for (Path file :
+                Stream.of(caFile, certFile, keyFile).filter(Objects::nonNull).toList()) {
+            Secrets.checkPath(
+                    file == caFile ? "ca_file" : file == certFile ? "cert_file" : "key_file", file.toString());
         }
         if ((certFile == null) != (keyFile == null)) {
             String missing = keyFile == null ? "key_file" : "cert_file";
@@ -113,7 +115,10 @@ public final class Tls {
                 credentials.keyManager(identity().getKeyManagers());
             }
         } catch (GeneralSecurityException | IOException error) {
-            throw new CredentialsException("tls", "this Java cannot take the certificates: " + error.getClass().getSimpleName());
+            throw new CredentialsException(
+                    "tls",
+                    "this Java cannot take the certificates: "
+                            + error.getClass().getSimpleName());
         }
         return credentials.build();
     }

@@ -21,8 +21,8 @@ final class Tracings {
 
     private static boolean isPresent() {
         try {
-            Class<?> global = Class.forName(
-                    "io.opentelemetry.api.GlobalOpenTelemetry", false, Tracings.class.getClassLoader());
+            Class<?> global =
+                    Class.forName("io.opentelemetry.api.GlobalOpenTelemetry", false, Tracings.class.getClassLoader());
             // Older ones cannot say whether one is set: with them, a program gives its own.
             global.getMethod("isSet");
             return true;

@@ -42,7 +42,8 @@ final class Transport {
 
     Transport(Address address) {
         if (address.isLocal() && !Epoll.isAvailable()) {
-            throw new IllegalArgumentException("address: " + address + " needs Linux: sockets in the file system are not known here");
+            throw new IllegalArgumentException(
+                    "address: " + address + " needs Linux: sockets in the file system are not known here");
         }
         this.address = address;
         IoHandlerFactory io = Epoll.isAvailable() ? EpollIoHandler.newFactory() : NioIoHandler.newFactory();

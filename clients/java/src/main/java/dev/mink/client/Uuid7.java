@@ -23,8 +23,8 @@ final class Uuid7 {
         long milliseconds = now.getEpochSecond() * 1000 + nanos / 1_000_000;
         long moment = milliseconds * FRACTIONS + (nanos % 1_000_000) * FRACTIONS / 1_000_000;
         long taken = LAST.updateAndGet(last -> Math.max(last + 1, moment));
-        long high = (taken >>> 12) << 16 | 0x7000 | (taken & 0xfff);
-        long low = NOISE.get().next() & 0x3fff_ffff_ffff_ffffL | 0x8000_0000_0000_0000L;
+        long high = ((taken >>> 12) << 16) | 0x7000 | (taken & 0xfff);
+        long low = (NOISE.get().next() & 0x3fff_ffff_ffff_ffffL) | 0x8000_0000_0000_0000L;
         char[] text = new char[36];
         write(high >>> 32, 8, text, 0);
         write(high >>> 16, 4, text, 9);
@@ -55,7 +55,7 @@ final class Uuid7 {
             }
             long bits = 0;
             for (int end = used + 8; used < end; used++) {
-                bits = bits << 8 | bytes[used] & 0xff;
+                bits = (bits << 8) | (bytes[used] & 0xff);
             }
             return bits;
         }

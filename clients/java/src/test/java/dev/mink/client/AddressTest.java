@@ -39,9 +39,26 @@ class AddressTest {
     @ParameterizedTest
     @ValueSource(
             strings = {
-                "", "localhost", "localhost:", ":50051", "localhost:0", "localhost:65536", "localhost:http", "localhost:-1",
-                "::1:50051", "http://localhost:50051", "https://localhost:50051/", "localhost:50051/mink", "local host:1",
-                "user@host:1", "dns:///localhost", "ipv4:10.0.0.1", "unix:", "xds:", "local\nhost:1", "localhost:٣"
+                "",
+                "localhost",
+                "localhost:",
+                ":50051",
+                "localhost:0",
+                "localhost:65536",
+                "localhost:http",
+                "localhost:-1",
+                "::1:50051",
+                "http://localhost:50051",
+                "https://localhost:50051/",
+                "localhost:50051/mink",
+                "local host:1",
+                "user@host:1",
+                "dns:///localhost",
+                "ipv4:10.0.0.1",
+                "unix:",
+                "xds:",
+                "local\nhost:1",
+                "localhost:٣"
             })
     void isRefused(String text) {
         assertThrows(IllegalArgumentException.class, () -> Address.of(text, "address"));

@@ -8,7 +8,7 @@ import org.junit.jupiter.api.Test;
 
 /** Pauses between attempts. */
 class BackoffTest {
-    private static final MinkException AWAY = new UnavailableException("away", null);
+    private final MinkException away = new UnavailableException("away", null);
 
     @Test
     void pausesDoubleUpToTwoSecondsWithJitter() {
@@ -16,7 +16,7 @@ class BackoffTest {
         for (int round = 0; round < 200; round++) {
             Backoff waits = new Backoff();
             for (double most : longest) {
-                double seconds = waits.next(AWAY) / 1e9;
+                double seconds = waits.next(away) / 1e9;
                 assertTrue(seconds >= most / 2 - 1e-6 && seconds <= most, seconds + " of " + most);
             }
         }
@@ -34,7 +34,7 @@ class BackoffTest {
     void otherCredentialsAreLookedForOnceBetweenSuccesses() {
         MinkException refused = new UnauthenticatedException("no", "", "");
         Backoff waits = new Backoff();
-        assertFalse(waits.mayRenew(AWAY));
+        assertFalse(waits.mayRenew(away));
         assertTrue(waits.mayRenew(refused));
         assertFalse(waits.mayRenew(refused));
         waits.reset();

@@ -17,7 +17,7 @@ class ClosingTest {
         Set<String> names = new TreeSet<>();
         for (Thread thread : Thread.getAllStackTraces().keySet()) {
             String name = thread.getName();
-            if (name.startsWith("mink-") && !name.equals("mink-server-log") || name.startsWith("grpc-")) {
+            if ((name.startsWith("mink-") && !name.equals("mink-server-log")) || name.startsWith("grpc-")) {
                 names.add(name + (thread.isDaemon() ? "" : " (keeps the program alive)"));
             }
         }

@@ -85,15 +85,19 @@ class CredentialsTest {
         says.environment = Map.of("MINK_TOKEN", "");
         says.token = null;
         assertNull(token(made(says)));
+        assertEquals("localhost:50051", Settings.address(null, name -> null).toString());
         assertEquals(
-                "localhost:50051", Settings.address(null, name -> null).toString());
-        assertEquals("a:1", Settings.address("", name -> name.equals("MINK_SERVER") ? "a:1" : null).toString());
+                "a:1",
+                Settings.address("", name -> name.equals("MINK_SERVER") ? "a:1" : null)
+                        .toString());
         assertEquals("b:1", Settings.address("b:1", name -> "a:1").toString());
     }
 
     @Test
     void aTokenThatCannotBeOneIsRefusedAndNotShown() throws IOException {
-        for (String token : new String[] {"", "  ", "THESECRETPART\nTHESECRETPART", "THESECRETPART ä", "THE SECRETPART", "x".repeat(5000)}) {
+        for (String token : new String[] {
+            "", "  ", "THESECRETPART\nTHESECRETPART", "THESECRETPART ä", "THE SECRETPART", "x".repeat(5000)
+        }) {
             var says = new MinkBuilderSays();
             says.token = token;
             assertEquals("token", refused(says).argument());
@@ -110,7 +114,9 @@ class CredentialsTest {
         assertEquals("token_file", refused(content).argument());
         var none = new MinkBuilderSays();
         none.tokenFile = folder.resolve("none");
-        assertEquals("token_file: cannot read " + none.tokenFile + ": there is no such file", refused(none).getMessage());
+        assertEquals(
+                "token_file: cannot read " + none.tokenFile + ": there is no such file",
+                refused(none).getMessage());
     }
 
     @Test
@@ -180,14 +186,19 @@ class CredentialsTest {
         assertNull(Settings.tls(null, null, name -> null));
         assertEquals(
                 "Tls[" + ca + "]",
-                Settings.tls(null, null, name -> name.equals("MINK_CA_FILE") ? ca : null).toString());
+                Settings.tls(null, null, name -> name.equals("MINK_CA_FILE") ? ca : null)
+                        .toString());
         assertNull(Settings.tls(null, false, name -> name.equals("MINK_CA_FILE") ? ca : null));
         assertEquals("Tls[]", Settings.tls(null, true, name -> null).toString());
-        assertEquals("Tls[]", Settings.tls(null, null, name -> name.equals("MINK_TLS") ? "Yes" : null).toString());
+        assertEquals(
+                "Tls[]",
+                Settings.tls(null, null, name -> name.equals("MINK_TLS") ? "Yes" : null)
+                        .toString());
         assertNull(Settings.tls(null, null, name -> name.equals("MINK_TLS") ? "off" : null));
         var error = assertThrows(
                 CredentialsException.class,
-                () -> Settings.tls(null, null, name -> name.equals("MINK_TLS") ? "THESECRETPART and more of it" : null));
+                () -> Settings.tls(
+                        null, null, name -> name.equals("MINK_TLS") ? "THESECRETPART and more of it" : null));
         assertEquals("tls: MINK_TLS: true or false, and nothing else", error.getMessage());
     }
 
@@ -195,7 +206,9 @@ class CredentialsTest {
     @EnumSource(TestCertificates.Kind.class)
     void keysOfEveryFormAreTakenWithTheirCertificate(TestCertificates.Kind kind) {
         Path certificate = keys.resolve(kind + ".pem");
-        Tls.trusting(certificate).withClientCertificate(certificate, keys.resolve(kind + ".key")).credentials();
+        Tls.trusting(certificate)
+                .withClientCertificate(certificate, keys.resolve(kind + ".key"))
+                .credentials();
     }
 
     @Test
@@ -208,10 +221,11 @@ class CredentialsTest {
         assertArgument("ca_file", "there is no such file", Tls.trusting(none));
         assertArgument("ca_file", "holds no certificate", Tls.trusting(empty));
         assertArgument("ca_file", "it is a folder", Tls.trusting(folder));
+        assertArgument("key_file", "holds no private key", Tls.systemTrust().withClientCertificate(certificate, empty));
         assertArgument(
-                "key_file", "holds no private key", Tls.systemTrust().withClientCertificate(certificate, empty));
-        assertArgument(
-                "key_file", "holds no usable private key", Tls.systemTrust().withClientCertificate(certificate, damaged));
+                "key_file",
+                "holds no usable private key",
+                Tls.systemTrust().withClientCertificate(certificate, damaged));
         for (String other : new String[] {"RSA.key", "EC_OTHER.key"}) {
             assertArgument(
                     "key_file",
@@ -222,8 +236,7 @@ class CredentialsTest {
                 CredentialsException.class, () -> Tls.systemTrust().withClientCertificate(certificate, null));
         assertEquals("key_file", half.argument());
         var content = assertThrows(
-                CredentialsException.class,
-                () -> Tls.trusting(Path.of("-----BEGIN CERTIFICATE-----THESECRETPART")));
+                CredentialsException.class, () -> Tls.trusting(Path.of("-----BEGIN CERTIFICATE-----THESECRETPART")));
         assertEquals("ca_file: holds the content, not the path of a file", content.getMessage());
     }
 

@@ -31,7 +31,8 @@ import org.junit.jupiter.params.provider.EnumSource;
 
 /** What each status means. */
 class ErrorsTest {
-    private static final ResourceInfo ORDER = ResourceInfo.newBuilder().setResourceName("Order-1").build();
+    private static final ResourceInfo ORDER =
+            ResourceInfo.newBuilder().setResourceName("Order-1").build();
 
     @Test
     void aWrongVersionNamesEveryStreamThatWasNotAsExpected() {
@@ -133,7 +134,11 @@ class ErrorsTest {
         var ahead = (PositionAheadException) Errors.of(FakeServer.status(
                 Code.OUT_OF_RANGE,
                 "POSITION_AHEAD",
-                PositionAhead.newBuilder().setPosition(9).setHead(5).setLogId("log").build()));
+                PositionAhead.newBuilder()
+                        .setPosition(9)
+                        .setHead(5)
+                        .setLogId("log")
+                        .build()));
         assertEquals("9 5 log", ahead.position() + " " + ahead.head() + " " + ahead.logId());
         var large = (EventTooLargeException) Errors.of(FakeServer.status(
                 Code.INVALID_ARGUMENT,
@@ -167,7 +172,10 @@ class ErrorsTest {
 
     @Test
     void damagedDetailsAreNoDetails() {
-        var info = ErrorInfo.newBuilder().setDomain("mink").setReason("STREAM_NOT_FOUND").build();
+        var info = ErrorInfo.newBuilder()
+                .setDomain("mink")
+                .setReason("STREAM_NOT_FOUND")
+                .build();
         var status = com.google.rpc.Status.newBuilder()
                 .setCode(Code.NOT_FOUND.value())
                 .addDetails(Any.pack(info))
@@ -179,7 +187,8 @@ class ErrorsTest {
         Metadata trailers = new Metadata();
         trailers.put(
                 Metadata.Key.of("grpc-status-details-bin", Metadata.BINARY_BYTE_MARSHALLER), new byte[] {(byte) 0xff});
-        assertEquals("NOT_FOUND", Errors.of(Status.NOT_FOUND, trailers, "host:1").reason());
+        assertEquals(
+                "NOT_FOUND", Errors.of(Status.NOT_FOUND, trailers, "host:1").reason());
     }
 
     @Test

@@ -112,15 +112,17 @@ class EventPublisherTest {
     @Test
     void aSubscriberThatAsksForNothingHoldsTheServerBack() throws Exception {
         var sent = new AtomicInteger();
-        server.on("ReadAll", (call, message) -> CompletableFuture.runAsync(() -> {
-            while (call.cancelled.getCount() > 0 && sent.get() < 200) {
-                if (call.isReady()) {
-                    call.reply(batch(sent.incrementAndGet(), 1 << 20));
-                } else {
-                    Thread.onSpinWait();
-                }
-            }
-        }));
+        server.on(
+                "ReadAll",
+                (call, message) -> CompletableFuture.runAsync(() -> {
+                    while (call.cancelled.getCount() > 0 && sent.get() < 200) {
+                        if (call.isReady()) {
+                            call.reply(batch(sent.incrementAndGet(), 1 << 20));
+                        } else {
+                            Thread.onSpinWait();
+                        }
+                    }
+                }));
         try (Mink mink = server.client().build()) {
             var noting = new Noting();
             mink.async().readAll(ReadAllOptions.FORWARDS).subscribe(noting);
@@ -219,14 +221,16 @@ class EventPublisherTest {
     void aSubscriptionFollowsARealServerAsAPublisher() throws Exception {
         String category = "Published" + Uuid7.next().replace("-", "");
         try (Mink mink = RealServer.client().build()) {
-            long first = mink.append(category + "-1", Expected.NO_STREAM, NewEvent.json("A", "1")).lastPosition();
+            long first = mink.append(category + "-1", Expected.NO_STREAM, NewEvent.json("A", "1"))
+                    .lastPosition();
             var noting = new Noting();
             mink.async()
                     .subscribeAll(SubscribeOptions.fromStart().filter(EventFilter.ALL.categories(category)))
                     .subscribe(noting);
             noting.subscription.get(5, TimeUnit.SECONDS).request(10);
             assertEquals(first, noting.next());
-            long second = mink.append(category + "-1", Expected.version(1), NewEvent.json("A", "2")).lastPosition();
+            long second = mink.append(category + "-1", Expected.version(1), NewEvent.json("A", "2"))
+                    .lastPosition();
             assertEquals(second, noting.next());
             noting.subscription.get().cancel();
         }
@@ -285,7 +289,8 @@ class EventPublisherTest {
                     noted.getFailedTests().stream()
                             .map(failed -> failed.getName() + ": " + failed.getThrowable())
                             .toList());
-            assertTrue(noted.getPassedTests().size() >= 25, noted.getPassedTests().size() + " rules were tested");
+            assertTrue(
+                    noted.getPassedTests().size() >= 25, noted.getPassedTests().size() + " rules were tested");
         }
     }
 }

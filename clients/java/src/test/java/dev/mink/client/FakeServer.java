@@ -26,7 +26,8 @@ import java.util.function.BiConsumer;
 
 /** A server over a real socket that fails as a test wants it to; what it does not say is UNIMPLEMENTED. */
 final class FakeServer implements AutoCloseable {
-    static final Metadata.Key<String> AUTHORIZATION = Metadata.Key.of("authorization", Metadata.ASCII_STRING_MARSHALLER);
+    static final Metadata.Key<String> AUTHORIZATION =
+            Metadata.Key.of("authorization", Metadata.ASCII_STRING_MARSHALLER);
     private static final Metadata.Key<byte[]> DETAILS =
             Metadata.Key.of("grpc-status-details-bin", Metadata.BINARY_BYTE_MARSHALLER);
 

@@ -24,7 +24,8 @@ final class Programs {
     private static String classPath() {
         String whole = System.getProperty("surefire.test.class.path", System.getProperty("java.class.path"));
         return Arrays.stream(whole.split(File.pathSeparator))
-                .filter(entry -> OF_CLIENT.stream().anyMatch(part -> entry.replace(File.separatorChar, '/').contains(part)))
+                .filter(entry -> OF_CLIENT.stream()
+                        .anyMatch(part -> entry.replace(File.separatorChar, '/').contains(part)))
                 .filter(entry -> !entry.contains("opentelemetry"))
                 .collect(Collectors.joining(File.pathSeparator));
     }
@@ -39,8 +40,14 @@ final class Programs {
                             files,
                             null,
                             List.of(
-                                    "-d", folder.toString(), "-cp", classPath(), "--release", "17",
-                                    "-Xlint:all,-classfile", "-Werror"),
+                                    "-d",
+                                    folder.toString(),
+                                    "-cp",
+                                    classPath(),
+                                    "--release",
+                                    "17",
+                                    "-Xlint:all,-classfile",
+                                    "-Werror"),
                             null,
                             files.getJavaFileObjects(source))
                     .call();
@@ -53,7 +60,8 @@ final class Programs {
     }
 
     /** Runs a program; what it has written. */
-    static String run(Path folder, String server, String name, String... args) throws IOException, InterruptedException {
+    static String run(Path folder, String server, String name, String... args)
+            throws IOException, InterruptedException {
         List<String> command = new ArrayList<>(List.of(
                 Path.of(System.getProperty("java.home"), "bin", "java").toString(),
                 "-cp",
@@ -61,7 +69,8 @@ final class Programs {
                 name));
         command.addAll(List.of(args));
         Path said = Files.createTempFile("mink-java-", ".out");
-        ProcessBuilder builder = new ProcessBuilder(command).redirectErrorStream(true).redirectOutput(said.toFile());
+        ProcessBuilder builder =
+                new ProcessBuilder(command).redirectErrorStream(true).redirectOutput(said.toFile());
         builder.environment().put("MINK_SERVER", server);
         Process process = builder.start();
         try {

@@ -87,12 +87,14 @@ class ReadingTest {
             call.fail(Status.UNAVAILABLE);
         });
         try (Mink mink = server.client().build();
-                EventReader reader = mink.readStream("S-1", ReadStreamOptions.FORWARDS.fromVersion(3).limit(10))) {
+                EventReader reader = mink.readStream(
+                        "S-1", ReadStreamOptions.FORWARDS.fromVersion(3).limit(10))) {
             reader.nextBatch();
             server.on("ReadStream", (call, message) -> call.ok());
             assertTrue(reader.nextBatch().size() <= 3);
         }
-        ReadStreamRequest second = asked(server.calls("ReadStream").get(1).received.get(0));
+        ReadStreamRequest second =
+                asked(server.calls("ReadStream").get(1).received.get(0));
         assertEquals("6 7", second.getFromVersion() + " " + second.getLimit());
     }
 
@@ -135,12 +137,13 @@ class ReadingTest {
         server.on("ReadStream", (call, message) -> {
             for (int number = 1; number <= 4; number++) {
                 long version = number;
-                CompletableFuture.delayedExecutor(200L * number, TimeUnit.MILLISECONDS).execute(() -> {
-                    call.reply(batch(version, version));
-                    if (version == 4) {
-                        call.ok();
-                    }
-                });
+                CompletableFuture.delayedExecutor(200L * number, TimeUnit.MILLISECONDS)
+                        .execute(() -> {
+                            call.reply(batch(version, version));
+                            if (version == 4) {
+                                call.ok();
+                            }
+                        });
             }
         });
         try (Mink mink = server.client().timeout(Duration.ofMillis(500)).build()) {
@@ -175,20 +178,24 @@ class ReadingTest {
     @Test
     void aReaderThatDoesNotReadHoldsTheServerBack() throws Exception {
         var sent = new java.util.concurrent.atomic.AtomicInteger();
-        server.on("ReadStream", (call, message) -> CompletableFuture.runAsync(() -> {
-            dev.mink.client.protos.RecordedEvent large = dev.mink.client.protos.RecordedEvent.newBuilder()
-                    .setVersion(1)
-                    .setBinary(com.google.protobuf.ByteString.copyFrom(new byte[1 << 20]))
-                    .build();
-            while (call.cancelled.getCount() > 0 && sent.get() < 200) {
-                if (call.isReady()) {
-                    call.reply(ReadStreamResponse.newBuilder().addEvents(large).build());
-                    sent.incrementAndGet();
-                } else {
-                    Thread.onSpinWait();
-                }
-            }
-        }));
+        server.on(
+                "ReadStream",
+                (call, message) -> CompletableFuture.runAsync(() -> {
+                    dev.mink.client.protos.RecordedEvent large = dev.mink.client.protos.RecordedEvent.newBuilder()
+                            .setVersion(1)
+                            .setBinary(com.google.protobuf.ByteString.copyFrom(new byte[1 << 20]))
+                            .build();
+                    while (call.cancelled.getCount() > 0 && sent.get() < 200) {
+                        if (call.isReady()) {
+                            call.reply(ReadStreamResponse.newBuilder()
+                                    .addEvents(large)
+                                    .build());
+                            sent.incrementAndGet();
+                        } else {
+                            Thread.onSpinWait();
+                        }
+                    }
+                }));
         try (Mink mink = server.client().build();
                 EventReader reader = mink.readStream("S-1")) {
             reader.iterator().next();
@@ -205,7 +212,8 @@ class ReadingTest {
             var outcome = new CompletableFuture<Boolean>();
             Thread reader = new Thread(() -> {
                 try (EventReader events = mink.readStream("S-1")) {
-                    events.iterator().hasNext();
+                    outcome.completeExceptionally(
+                            new AssertionError(events.iterator().hasNext()));
                 } catch (CallInterruptedException error) {
                     outcome.complete(Thread.currentThread().isInterrupted());
                 }
@@ -223,15 +231,24 @@ class ReadingTest {
         String stream = "Loaded-" + Uuid7.next();
         try (Mink mink = RealServer.client().build()) {
             assertThrows(StreamNotFoundException.class, () -> mink.load(stream));
-            mink.append(stream, Expected.NO_STREAM, NewEvent.json("A", "1"), NewEvent.json("A", "2"), NewEvent.json("A", "3"));
+            mink.append(
+                    stream,
+                    Expected.NO_STREAM,
+                    NewEvent.json("A", "1"),
+                    NewEvent.json("A", "2"),
+                    NewEvent.json("A", "3"));
             assertEquals(3, mink.load(stream).events().size());
             assertFalse(mink.load(stream).snapshot().isPresent());
-            assertTrue(mink.saveSnapshot(stream, 2, SnapshotState.json("{\"n\": 3}")).saved());
+            assertTrue(mink.saveSnapshot(stream, 2, SnapshotState.json("{\"n\": 3}"))
+                    .saved());
             LoadedStream loaded = mink.async().load(stream).join();
             assertEquals("{\"n\": 3}", loaded.snapshot().orElseThrow().json());
-            assertEquals(List.of("3"), loaded.events().stream().map(RecordedEvent::json).toList());
+            assertEquals(
+                    List.of("3"),
+                    loaded.events().stream().map(RecordedEvent::json).toList());
             try (var events = mink.readStream(stream, ReadStreamOptions.BACKWARDS).stream()) {
-                assertEquals(List.of(3L, 2L, 1L), events.map(RecordedEvent::version).toList());
+                assertEquals(
+                        List.of(3L, 2L, 1L), events.map(RecordedEvent::version).toList());
             }
         }
     }

@@ -31,25 +31,39 @@ class ReadmeTest {
         Matcher output = OUTPUT.matcher(page);
         assertTrue(output.find(program.end()));
         String category = "Readme" + Uuid7.next().replace("-", "");
-        String text = program.group(1).replace("localhost:50051", RealServer.address()).replace("Order", category);
+        String text = program.group(1)
+                .replace("localhost:50051", RealServer.address())
+                .replace("Order", category);
         Path source = Files.writeString(folder.resolve("FirstMinute.java"), text);
         Programs.compile(source, folder);
         String printed = Programs.run(folder, RealServer.address(), "FirstMinute");
         assertEquals(
                 output.group(1).lines().toList(),
-                printed.replace(category, "Order").replaceAll("position \\d+", "position 1").lines().toList());
+                printed.replace(category, "Order")
+                        .replaceAll("position \\d+", "position 1")
+                        .lines()
+                        .toList());
     }
 
     @Test
     void theOtherExamplesCompile() throws Exception {
         String page = Files.readString(Path.of("README.md"));
-        List<String> snippets =
-                PROGRAM.matcher(page).results().skip(1).map(found -> found.group(1)).toList();
+        List<String> snippets = PROGRAM.matcher(page)
+                .results()
+                .skip(1)
+                .map(found -> found.group(1))
+                .toList();
         assertTrue(snippets.size() >= 4, "only " + snippets.size());
-        StringBuilder all = new StringBuilder("import dev.mink.client.*;\nimport java.nio.file.Path;\n"
-                + "import java.time.Duration;\nimport java.util.*;\nimport java.util.concurrent.*;\n"
-                + "abstract class Snippets {\n"
-                + "    abstract void handle(Object events);\n    abstract void save(long position, String logId);\n");
+        StringBuilder all = new StringBuilder(
+                """
+                import dev.mink.client.*;
+                import java.nio.file.Path;
+                import java.time.Duration;
+                import java.util.concurrent.*;
+                abstract class Snippets {
+                    abstract void handle(Object events);
+                    abstract void save(long position, String logId);
+                """);
         for (int number = 0; number < snippets.size(); number++) {
             if (!snippets.get(number).contains("OpenTelemetry")) {
                 all.append("void snippet" + number + "(Mink mink, long position, String logId) throws Exception {\n"
@@ -76,7 +90,10 @@ class ReadmeTest {
     }
 
     private static String line(Path file, String name) throws Exception {
-        return Files.readAllLines(file).stream().filter(each -> each.startsWith(name)).findFirst().orElseThrow();
+        return Files.readAllLines(file).stream()
+                .filter(each -> each.startsWith(name))
+                .findFirst()
+                .orElseThrow();
     }
 
     private String run(String... args) throws Exception {

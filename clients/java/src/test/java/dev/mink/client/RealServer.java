@@ -86,7 +86,8 @@ final class RealServer {
                 process.destroyForcibly().waitFor();
             }
             try (Stream<Path> files = Files.walk(folder)) {
-                files.sorted(Comparator.reverseOrder()).forEach(file -> file.toFile().delete());
+                files.sorted(Comparator.reverseOrder())
+                        .forEach(file -> file.toFile().delete());
             }
         } catch (InterruptedException error) {
             Thread.currentThread().interrupt();

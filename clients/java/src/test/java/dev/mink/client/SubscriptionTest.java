@@ -47,14 +47,19 @@ class SubscriptionTest {
 
     private static SubscribeAllResponse checkpoint(long position, long head) {
         return SubscribeAllResponse.newBuilder()
-                .setCheckpoint(Checkpoint.newBuilder().setPosition(position).setHead(head).setLogId("the-log"))
+                .setCheckpoint(Checkpoint.newBuilder()
+                        .setPosition(position)
+                        .setHead(head)
+                        .setLogId("the-log"))
                 .build();
     }
 
     private static SubscribeAllResponse events(long upTo, long... positions) {
         var batch = EventBatch.newBuilder().setPosition(upTo);
         for (long position : positions) {
-            batch.addEvents(dev.mink.client.protos.RecordedEvent.newBuilder().setPosition(position).setJson("1"));
+            batch.addEvents(dev.mink.client.protos.RecordedEvent.newBuilder()
+                    .setPosition(position)
+                    .setJson("1"));
         }
         return SubscribeAllResponse.newBuilder().setEvents(batch).build();
     }
@@ -91,9 +96,18 @@ class SubscriptionTest {
             assertEquals("9 1", events.head() + " " + events.lag());
         }
         List<FakeServer.Call> calls = server.calls("SubscribeAll");
-        assertEquals("0 ", asked(calls.get(0)).getAfterPosition() + " " + asked(calls.get(0)).getLogId());
-        assertEquals("4 the-log", asked(calls.get(1)).getAfterPosition() + " " + asked(calls.get(1)).getLogId());
-        assertEquals("6 the-log", asked(calls.get(2)).getAfterPosition() + " " + asked(calls.get(2)).getLogId());
+        assertEquals(
+                "0 ",
+                asked(calls.get(0)).getAfterPosition() + " "
+                        + asked(calls.get(0)).getLogId());
+        assertEquals(
+                "4 the-log",
+                asked(calls.get(1)).getAfterPosition() + " "
+                        + asked(calls.get(1)).getLogId());
+        assertEquals(
+                "6 the-log",
+                asked(calls.get(2)).getAfterPosition() + " "
+                        + asked(calls.get(2)).getLogId());
     }
 
     @Test
@@ -153,7 +167,7 @@ class SubscriptionTest {
                 call.fail(Status.UNAVAILABLE);
             });
             try (Subscription events = mink.subscribeAll(SubscribeOptions.fromStart())) {
-                assertEquals(Optional.empty(), events.next(Duration.ofMillis(1000)));
+                assertEquals(Optional.empty(), events.next(Duration.ofSeconds(1)));
             }
         }
     }

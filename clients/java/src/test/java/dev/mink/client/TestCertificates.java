@@ -2,6 +2,7 @@ package dev.mink.client;
 
 import java.io.IOException;
 import java.io.InputStream;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.GeneralSecurityException;
@@ -20,25 +21,23 @@ final class TestCertificates {
     /** What kind of key, and how it is written. */
     enum Kind {
         /** RSA, PKCS #8. */
-        RSA("RSA", "2048", ""),
+        RSA("RSA", ""),
         /** RSA, as OpenSSL wrote it of old: PKCS #1. */
-        RSA_OLD("RSA", "2048", "RSA "),
+        RSA_OLD("RSA", "RSA "),
         /** EC, PKCS #8. */
-        EC("EC", "256", ""),
+        EC("EC", ""),
         /** EC, as OpenSSL writes it: SEC 1. */
-        EC_OLD("EC", "256", "EC "),
+        EC_OLD("EC", "EC "),
         /** Another one. */
-        EC_OTHER("EC", "256", ""),
+        EC_OTHER("EC", ""),
         /** Ed25519, PKCS #8. */
-        ED25519("Ed25519", "", "");
+        ED25519("Ed25519", "");
 
         private final String algorithm;
-        private final String size;
         private final String form;
 
-        Kind(String algorithm, String size, String form) {
+        Kind(String algorithm, String form) {
             this.algorithm = algorithm;
-            this.size = size;
             this.form = form;
         }
     }
@@ -47,12 +46,24 @@ final class TestCertificates {
     static void write(Path folder, Kind kind) throws IOException, GeneralSecurityException, InterruptedException {
         Path file = folder.resolve(kind + ".p12");
         Process keytool = new ProcessBuilder(
-                        Path.of(System.getProperty("java.home"), "bin", "keytool").toString(),
-                        "-genkeypair", "-alias", "it", "-dname", "CN=localhost", "-storetype", "PKCS12",
-                        "-keystore", file.toString(), "-storepass", PASSWORD, "-keyalg", kind.algorithm)
+                        Path.of(System.getProperty("java.home"), "bin", "keytool")
+                                .toString(),
+                        "-genkeypair",
+                        "-alias",
+                        "it",
+                        "-dname",
+                        "CN=localhost",
+                        "-storetype",
+                        "PKCS12",
+                        "-keystore",
+                        file.toString(),
+                        "-storepass",
+                        PASSWORD,
+                        "-keyalg",
+                        kind.algorithm)
                 .redirectErrorStream(true)
                 .start();
-        String said = new String(keytool.getInputStream().readAllBytes());
+        String said = new String(keytool.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
         if (!keytool.waitFor(60, TimeUnit.SECONDS) || keytool.exitValue() != 0) {
             throw new IOException(said);
         }
@@ -60,7 +71,10 @@ final class TestCertificates {
         try (InputStream opened = Files.newInputStream(file)) {
             store.load(opened, PASSWORD.toCharArray());
         }
-        pem(folder.resolve(kind + ".pem"), "CERTIFICATE", store.getCertificate("it").getEncoded());
+        pem(
+                folder.resolve(kind + ".pem"),
+                "CERTIFICATE",
+                store.getCertificate("it").getEncoded());
         PrivateKey key = (PrivateKey) store.getKey("it", PASSWORD.toCharArray());
         byte[] der = kind.form.isEmpty() ? key.getEncoded() : inner(key.getEncoded(), kind);
         pem(folder.resolve(kind + ".key"), kind.form + "PRIVATE KEY", der);
@@ -113,7 +127,7 @@ final class TestCertificates {
         }
         int length = 0;
         for (int place = at + 2; place < Math.min(at + 2 + (first & 0x7f), der.length); place++) {
-            length = length << 8 | der[place] & 0xff;
+            length = (length << 8) | (der[place] & 0xff);
         }
         return length;
     }

@@ -120,13 +120,11 @@ class TracingTest {
             try (Mink mink =
                     server.client().tracing(OpenTelemetryTracing.of(telemetry)).build()) {
                 assertThrows(InternalException.class, () -> mink.getStream("S"));
-                assertThrows(
-                        InternalException.class, () -> mink.append("S", Expected.ANY, NewEvent.json("A", "1")));
+                assertThrows(InternalException.class, () -> mink.append("S", Expected.ANY, NewEvent.json("A", "1")));
             }
             SpanData get = spans(2).get(0);
             assertEquals(
-                    traceparent(get),
-                    server.calls("GetStream").get(0).headers.get(traceparent));
+                    traceparent(get), server.calls("GetStream").get(0).headers.get(traceparent));
             assertFalse(server.calls("AppendSession").get(0).headers.containsKey(traceparent));
         }
     }

@@ -68,8 +68,10 @@ class UnaryCallTest {
 
     @Test
     void whenTheTimeIsOverTheLastFailureIsThrown() {
-        server.on("GetStream", (call, message) -> call.fail(
-                FakeServer.status(Status.Code.UNAVAILABLE, "DATABASE_UNAVAILABLE", FakeServer.retryAfter(0.1))));
+        server.on(
+                "GetStream",
+                (call, message) -> call.fail(FakeServer.status(
+                        Status.Code.UNAVAILABLE, "DATABASE_UNAVAILABLE", FakeServer.retryAfter(0.1))));
         try (Mink mink = server.client().timeout(Duration.ofMillis(600)).build()) {
             long begin = System.nanoTime();
             assertThrows(DatabaseUnavailableException.class, () -> mink.getStream("S"));
@@ -83,9 +85,8 @@ class UnaryCallTest {
     void aServerThatDoesNotAnswerIsGivenUpInTime() throws Exception {
         server.on("GetStream", (call, message) -> {});
         try (Mink mink = server.client().build()) {
-            assertThrows(
-                    DeadlineExceededException.class,
-                    () -> mink.withTimeout(Duration.ofMillis(200)).getStream("S"));
+            assertThrows(DeadlineExceededException.class, () -> mink.withTimeout(Duration.ofMillis(200))
+                    .getStream("S"));
         }
     }
 
@@ -126,8 +127,8 @@ class UnaryCallTest {
         }
         FakeServer.Call call = server.calls("GetStream").get(0);
         assertEquals("Bearer a-token", call.token());
-        String agent = call.headers.get(
-                io.grpc.Metadata.Key.of("user-agent", io.grpc.Metadata.ASCII_STRING_MARSHALLER));
+        String agent =
+                call.headers.get(io.grpc.Metadata.Key.of("user-agent", io.grpc.Metadata.ASCII_STRING_MARSHALLER));
         assertTrue(agent.startsWith("mink-client-java/" + Version.TEXT), agent);
     }
 
@@ -146,12 +147,13 @@ class UnaryCallTest {
                     .build());
         });
         try (Mink mink = server.client().build()) {
-            assertEquals(
-                    "S", mink.listStreams(ListStreamsOptions.ALL).findFirst().orElseThrow().stream());
+            assertEquals("S", mink.listStreams(ListStreamsOptions.ALL).findFirst().orElseThrow().stream());
             assertEquals(1, server.calls("ListStreams").size());
             assertEquals(
                     List.of("S", "Sx", "Sxx", "Sxxx"),
-                    mink.listStreams(ListStreamsOptions.ALL).map(StreamInfos::name).toList());
+                    mink.listStreams(ListStreamsOptions.ALL)
+                            .map(StreamInfos::name)
+                            .toList());
         }
     }
 

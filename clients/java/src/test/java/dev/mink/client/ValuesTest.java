@@ -63,7 +63,8 @@ class ValuesTest {
         assertThrows(IllegalArgumentException.class, () -> NewEvent.json("A", "\"\ud800\""));
         assertThrows(IllegalArgumentException.class, () -> NewEvent.json("A", "\"\udc00\ud800\""));
         assertThrows(IllegalArgumentException.class, () -> NewEvent.json("\ud800", "1"));
-        assertThrows(IllegalArgumentException.class, () -> NewEvent.json("A", "1").withMetadata("a", "\udfff"));
+        assertThrows(
+                IllegalArgumentException.class, () -> NewEvent.json("A", "1").withMetadata("a", "\udfff"));
         assertThrows(NullPointerException.class, () -> NewEvent.json("A", null));
         assertEquals(
                 "\"\ud83d\ude00\"",
@@ -96,8 +97,9 @@ class ValuesTest {
         assertEquals(4, event.data().length);
         assertEquals(Map.of("userId", "7"), event.metadata());
         assertThrows(UnsupportedOperationException.class, () -> event.metadata().put("a", "b"));
-        RecordedEvent binary = new RecordedEvent(
-                message.toBuilder().setBinary(com.google.protobuf.ByteString.copyFromUtf8("abc")).build());
+        RecordedEvent binary = new RecordedEvent(message.toBuilder()
+                .setBinary(com.google.protobuf.ByteString.copyFromUtf8("abc"))
+                .build());
         assertEquals(3, binary.size());
         assertThrows(IllegalStateException.class, binary::json);
         assertNotEquals(event, binary);
@@ -107,9 +109,8 @@ class ValuesTest {
     void optionsThatCannotBeAreRefused() {
         assertThrows(IllegalArgumentException.class, () -> new ReadAllOptions(true, 5, 0, 0, EventFilter.ALL));
         assertThrows(IllegalArgumentException.class, () -> new ReadAllOptions(false, 0, 5, 0, EventFilter.ALL));
-        assertThrows(
-                IllegalArgumentException.class,
-                () -> SubscribeOptions.fromStart().silenceTimeout(Duration.ZERO));
+        assertThrows(IllegalArgumentException.class, () -> SubscribeOptions.fromStart()
+                .silenceTimeout(Duration.ZERO));
         assertThrows(IllegalArgumentException.class, () -> Mink.builder().timeout(Duration.ZERO));
         assertEquals(
                 new EventFilter(List.of("a"), List.of("b"), List.of("c"), List.of("d", "e")),

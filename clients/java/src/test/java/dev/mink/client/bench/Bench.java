@@ -62,7 +62,8 @@ public final class Bench {
             long[][] taken = new long[callers][];
             CountDownLatch done = new CountDownLatch(callers);
             for (int number = 0; number < callers; number++) {
-                Caller caller = new Caller(mink.async(), run + "-" + number + "-", payload, begin, end, MOST_SAMPLES / callers);
+                Caller caller =
+                        new Caller(mink.async(), run + "-" + number + "-", payload, begin, end, MOST_SAMPLES / callers);
                 int place = number;
                 caller.next(() -> {
                     taken[place] = caller.taken();
@@ -70,7 +71,8 @@ public final class Bench {
                 });
             }
             done.await();
-            long[] all = Arrays.stream(taken).flatMapToLong(Arrays::stream).sorted().toArray();
+            long[] all =
+                    Arrays.stream(taken).flatMapToLong(Arrays::stream).sorted().toArray();
             System.out.printf(
                     Locale.ROOT,
                     "{\"appends\": %d, \"seconds\": %.3f, \"p50_ms\": %.3f, \"p99_ms\": %.3f}%n",

@@ -53,8 +53,8 @@ final class Braces {
             return value(whole, known);
         }
         return ANY.matcher(text)
-                .replaceAll(found -> Matcher.quoteReplacement(
-                        found.group().equals("$${") ? "${" : inText(found.group(), known)));
+                .replaceAll(found ->
+                        Matcher.quoteReplacement(found.group().equals("$${") ? "${" : inText(found.group(), known)));
     }
 
     private static String inText(String word, Function<String, Object> known) {

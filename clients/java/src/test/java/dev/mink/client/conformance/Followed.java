@@ -61,7 +61,8 @@ final class Followed implements AutoCloseable {
         for (var event = subscription.next(left(end)); event.isPresent(); event = subscription.next(left(end))) {
             found.add(Told.event(event.get()));
         }
-        throw new CaseException("the subscription did not end within " + PATIENCE + ", after " + found.size() + " events");
+        throw new CaseException(
+                "the subscription did not end within " + PATIENCE + ", after " + found.size() + " events");
     }
 
     private static Duration left(long end) {

@@ -75,7 +75,8 @@ final class Matching {
 
     private static void match(Object says, Object came, String where) {
         if (!holds(says, came, where)) {
-            throw new Mismatch((where.isEmpty() ? "it" : where) + ": expected " + shown(says) + ", came " + shown(came));
+            throw new Mismatch(
+                    (where.isEmpty() ? "it" : where) + ": expected " + shown(says) + ", came " + shown(came));
         }
     }
 
@@ -96,8 +97,8 @@ final class Matching {
                         .allMatch(each -> operator(each.getKey().toString(), each.getValue(), came, where));
             }
             if (came instanceof Map<?, ?>) {
-                map.forEach((key, expected) ->
-                        match(expected, entry(came, key.toString()), where.isEmpty() ? key.toString() : where + "." + key));
+                map.forEach((key, expected) -> match(
+                        expected, entry(came, key.toString()), where.isEmpty() ? key.toString() : where + "." + key));
                 return true;
             }
             return false;
@@ -129,17 +130,18 @@ final class Matching {
             case "$above" -> compared(argument, came, (order, zero) -> order > zero);
             case "$at_least" -> compared(argument, came, (order, zero) -> order >= zero);
             case "$below" -> compared(argument, came, (order, zero) -> order < zero);
-            case "$contains" -> came instanceof String text
-                    ? argument instanceof String piece && text.contains(piece)
-                    : came instanceof List<?> list && list.stream().anyMatch(each -> matches(argument, each));
+            case "$contains" ->
+                came instanceof String text
+                        ? argument instanceof String piece && text.contains(piece)
+                        : came instanceof List<?> list && list.stream().anyMatch(each -> matches(argument, each));
             case "$matches" -> came instanceof String text && Pattern.matches(argument.toString(), text);
             case "$length" -> length(came) >= 0 && matches(argument, length(came));
             case "$first", "$last" -> end(name, argument, came, where);
             case "$each" -> each(argument, came, where);
             case "$ascending" -> steps(argument, came, where, (one, two) -> two.compareTo(one) > 0);
             case "$descending" -> steps(argument, came, where, (one, two) -> two.compareTo(one) < 0);
-            case "$consecutive" -> steps(
-                    argument, came, where, (one, two) -> two.compareTo(one.add(BigDecimal.ONE)) == 0);
+            case "$consecutive" ->
+                steps(argument, came, where, (one, two) -> two.compareTo(one.add(BigDecimal.ONE)) == 0);
             case "$not" -> came != ABSENT && !matches(argument, came);
             default -> throw new CaseException(name + " is none of the words that can be matched with");
         };
@@ -197,8 +199,6 @@ final class Matching {
 
     static String shown(Object value) {
         String text = value == ABSENT ? "nothing" : Json.write(value);
-        return text.length() <= LONGEST
-                ? text
-                : text.substring(0, LONGEST) + "… (" + text.length() + " characters)";
+        return text.length() <= LONGEST ? text : text.substring(0, LONGEST) + "… (" + text.length() + " characters)";
     }
 }

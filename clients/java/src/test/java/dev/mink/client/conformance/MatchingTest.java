@@ -59,13 +59,13 @@ class MatchingTest {
         if (Boolean.TRUE.equals(vector.get("wrong"))) {
             assertThrows(CaseException.class, () -> Braces.replaced(vector.get("value"), scope));
         } else {
-            assertEquals(
-                    Json.write(vector.get("becomes")), Json.write(Braces.replaced(vector.get("value"), scope)));
+            assertEquals(Json.write(vector.get("becomes")), Json.write(Braces.replaced(vector.get("value"), scope)));
         }
     }
 
     @Test
     void theDataIsThere() throws IOException {
-        assertTrue(vectors("matching.yaml").size() > 100 && vectors("braces.yaml").size() > 20);
+        assertTrue(
+                vectors("matching.yaml").size() > 100 && vectors("braces.yaml").size() > 20);
     }
 }

@@ -28,7 +28,8 @@ final class Operations {
         Context context = said.containsKey("trace")
                 ? context(text(Braces.replaced(said.get("trace"), scope)))
                 : Context.current();
-        return context.wrapSupplier(() -> Told.appended(mink.append(stream, expected, events))).get();
+        return context.wrapSupplier(() -> Told.appended(mink.append(stream, expected, events)))
+                .get();
     }
 
     /** The context that a traceparent names. */
@@ -55,11 +56,12 @@ final class Operations {
                     case "load" -> load(mink, said);
                     case "get_stream" -> Told.stream(mink.getStream(text(said.get("stream"))));
                     case "list_streams" -> listStreams(mink, said);
-                    case "truncate_stream" -> Told.removed(
-                            mink.truncateStream(text(said.get("stream")), number(said, "before_version")));
+                    case "truncate_stream" ->
+                        Told.removed(mink.truncateStream(text(said.get("stream")), number(said, "before_version")));
                     case "delete_stream" -> deleteStream(mink, said);
                     case "save_snapshot" -> saveSnapshot(mink, said);
-                    case "load_snapshot" -> Map.of("snapshot", Told.snapshot(mink.loadSnapshot(text(said.get("stream")))));
+                    case "load_snapshot" ->
+                        Map.of("snapshot", Told.snapshot(mink.loadSnapshot(text(said.get("stream")))));
                     case "delete_snapshot" -> Map.of("version", mink.deleteSnapshot(text(said.get("stream"))));
                     case "close" -> {
                         mink.close();
@@ -70,7 +72,8 @@ final class Operations {
     }
 
     private static Map<String, Object> readStream(Mink mink, Map<?, ?> said) {
-        var options = new ReadStreamOptions(isTrue(said, "backwards"), number(said, "from_version"), number(said, "limit"));
+        var options =
+                new ReadStreamOptions(isTrue(said, "backwards"), number(said, "from_version"), number(said, "limit"));
         return Map.of("events", read(mink.readStream(text(said.get("stream")), options)));
     }
 
@@ -103,9 +106,8 @@ final class Operations {
 
     private static Map<String, Object> listStreams(Mink mink, Map<?, ?> said) {
         var options = new ListStreamsOptions(
-                said.containsKey("prefix") ? text(said.get("prefix")) : "",
-                isTrue(said, "include_deleted"),
-                (int) number(said, "page_size"));
+                said.containsKey("prefix") ? text(said.get("prefix")) : "", isTrue(said, "include_deleted"), (int)
+                        number(said, "page_size"));
         return Map.of("streams", mink.listStreams(options).map(Told::stream).toList());
     }
 
@@ -113,7 +115,9 @@ final class Operations {
         String stream = text(said.get("stream"));
         Expected expected = Given.expected(said.get("expected"));
         return Told.removed(
-                isTrue(said, "tombstone") ? mink.tombstoneStream(stream, expected) : mink.deleteStream(stream, expected));
+                isTrue(said, "tombstone")
+                        ? mink.tombstoneStream(stream, expected)
+                        : mink.deleteStream(stream, expected));
     }
 
     private static Map<String, Object> saveSnapshot(Mink mink, Map<?, ?> said) {

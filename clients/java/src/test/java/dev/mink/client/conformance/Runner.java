@@ -52,14 +52,17 @@ public final class Runner {
         Files.writeString(
                 Path.of(told.get("MINK_CONFORMANCE_RESULTS")),
                 Json.write(Map.of("client", CLIENT, "version", args[0], "results", results)));
-        boolean passed = results.stream().allMatch(result -> result.get("passed").equals(true));
+        boolean passed =
+                results.stream().allMatch(result -> result.get("passed").equals(true));
         System.exit(passed ? 0 : 1);
     }
 
     private List<Map<String, Object>> runAll(Path folder, String only) throws IOException, InterruptedException {
         List<Path> files;
         try (Stream<Path> found = Files.list(folder)) {
-            files = found.filter(file -> file.toString().endsWith(".yaml")).sorted().toList();
+            files = found.filter(file -> file.toString().endsWith(".yaml"))
+                    .sorted()
+                    .toList();
         }
         List<Map<String, Object>> results = new ArrayList<>();
         for (Path path : files) {
@@ -101,7 +104,7 @@ public final class Runner {
             run.cancel(true);
             error = "it took more than " + LIMIT_SECONDS + " s";
         }
-        result.put("seconds", (System.nanoTime() - began) / 1_000_000 / 1000.0);
+        result.put("seconds", Math.round((System.nanoTime() - began) / 1e6) / 1e3);
         if (error != null) {
             result.put("passed", false);
             result.put("error", error);

@@ -61,9 +61,8 @@ final class Steps {
 
     private void repeat(Map<?, ?> said, Scope scope, String number) throws InterruptedException {
         int times = ((Number) Braces.replaced(said.get("times"), scope)).intValue();
-        int atOnce = said.containsKey("at_once")
-                ? ((Number) Braces.replaced(said.get("at_once"), scope)).intValue()
-                : 1;
+        int atOnce =
+                said.containsKey("at_once") ? ((Number) Braces.replaced(said.get("at_once"), scope)).intValue() : 1;
         List<Callable<Void>> works = new ArrayList<>();
         for (int i = 1; i <= times; i++) {
             Scope inner = new Scope(scope, i);
@@ -167,8 +166,7 @@ final class Steps {
         return switch (operation) {
             case "subscribe" -> {
                 Mink client = world.client(by);
-                world.subscribed(
-                        Given.text(arguments.get("as")), client.subscribeAll(Given.subscription(arguments)));
+                world.subscribed(Given.text(arguments.get("as")), client.subscribeAll(Given.subscription(arguments)));
                 yield Map.of();
             }
             case "client" -> {

@@ -108,7 +108,9 @@ final class Told {
         }
         said.put("type", name(error.getClass()));
         List<String> also = new ArrayList<>();
-        for (Class<?> kind = error.getClass().getSuperclass(); kind != MinkException.class; kind = kind.getSuperclass()) {
+        for (Class<?> kind = error.getClass().getSuperclass();
+                kind != MinkException.class;
+                kind = kind.getSuperclass()) {
             if (error.getClass() == MinkException.class) {
                 break;
             }
@@ -138,7 +140,12 @@ final class Told {
                     "violations",
                     wrong.violations().stream()
                             .map(part -> Map.of(
-                                    "stream", part.stream(), "expected", expected(part.expected()), "actual", part.actual()))
+                                    "stream",
+                                    part.stream(),
+                                    "expected",
+                                    expected(part.expected()),
+                                    "actual",
+                                    part.actual()))
                             .toList());
         } else if (error instanceof EventIdConflictException conflict) {
             said.put("event_id", conflict.eventId());
@@ -147,7 +154,12 @@ final class Told {
         } else if (error instanceof SnapshotNotFoundException missing) {
             said.put("stream", missing.stream());
         } else if (error instanceof InvalidRequestException invalid) {
-            said.put("fields", invalid.violations().stream().map(each -> each.field()).sorted().toList());
+            said.put(
+                    "fields",
+                    invalid.violations().stream()
+                            .map(each -> each.field())
+                            .sorted()
+                            .toList());
         } else if (error instanceof PositionAheadException ahead) {
             said.put("position", ahead.position());
             said.put("head", ahead.head());
@@ -174,7 +186,9 @@ final class Told {
     }
 
     private static Object expected(Expected expected) {
-        return expected.exactVersion().isPresent() ? (Object) expected.exactVersion().getAsLong() : expected.toString();
+        return expected.exactVersion().isPresent()
+                ? (Object) expected.exactVersion().getAsLong()
+                : expected.toString();
     }
 
     private static boolean isRecent(Instant moment) {

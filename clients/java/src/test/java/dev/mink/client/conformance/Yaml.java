@@ -11,7 +11,8 @@ final class Yaml {
     private Yaml() {}
 
     static Object read(Path file) throws IOException {
-        LoadSettings settings = LoadSettings.builder().setCodePointLimit(Integer.MAX_VALUE).build();
+        LoadSettings settings =
+                LoadSettings.builder().setCodePointLimit(Integer.MAX_VALUE).build();
         return new Load(settings).loadFromString(Files.readString(file));
     }
 }
