@@ -71,7 +71,7 @@ func (c *Client) readAll(ctx context.Context, options []ReadAllOption) iter.Seq2
 		case asked.backwards:
 			reading.position = asked.before
 		}
-		if err := checkRequest(&asked.filter); err != nil {
+		if err := checkRequest(&minkpb.ReadAllRequest{Filter: &asked.filter}); err != nil {
 			yield(nil, err)
 			return
 		}

@@ -34,7 +34,7 @@ export function writeAppend(
   trace: Trace | undefined,
 ): Buffer {
   checkText("stream", stream);
-  const expectation = toExpectation("expected", expected);
+  const expectation = toExpectation(expected);
   checkList("events", events, "NewEvent");
   return written(number, 2, () => {
     writePart(stream, expectation, events, "events", trace);
@@ -51,7 +51,7 @@ export function writeAppendMany(number: number, appends: readonly StreamAppend[]
       checkText(`${where}.stream`, stream);
       checkList(`${where}.events`, events, "NewEvent");
       const start = writer.begin(1);
-      writePart(stream, toExpectation(`${where}.expected`, expected), events, `${where}.events`, trace);
+      writePart(stream, toExpectation(expected, `${where}.expected`), events, `${where}.events`, trace);
       writer.end(start);
     });
   });

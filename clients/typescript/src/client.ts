@@ -350,16 +350,16 @@ export class Mink implements AsyncDisposable {
 
   /** The streams in the order of their names; the next page is asked for when it is needed. */
   async *listStreams(options: options.ListStreamsOptions = {}): AsyncGenerator<StreamInfo, undefined> {
-    const { prefix = "", pageSize: size = 0, includeDeleted = false } = given(options);
-    const pageSize = Number(whole("pageSize", size));
+    const { prefix, pageSize: size, includeDeleted } = given(options);
+    const pageSize = Number(whole("pageSize", size ?? 0));
     if (pageSize >= 2 ** 31) {
       throw new RangeError(`pageSize: less than 2^31, not ${pageSize}`);
     }
     let pageToken = "";
     do {
       const page = await this.#call(METHODS.listStreams, options, {
-        prefix: text("prefix", prefix),
-        includeDeleted,
+        prefix: text("prefix", prefix ?? ""),
+        includeDeleted: includeDeleted ?? false,
         pageSize,
         pageToken,
       });
@@ -393,11 +393,11 @@ export class Mink implements AsyncDisposable {
    * @throws StreamDeleted - The stream was deleted before.
    */
   async deleteStream(stream: string, options: options.DeleteOptions): Promise<Removed> {
-    const { expected, tombstone = false } = given(options);
+    const { expected, tombstone } = given(options);
     const { removed, version } = await this.#remove(METHODS.deleteStream, options, {
       stream: text("stream", stream),
-      expectation: toExpectation("expected", expected),
-      tombstone,
+      expectation: toExpectation(expected),
+      tombstone: tombstone ?? false,
     });
     return { removed, version };
   }

@@ -150,7 +150,7 @@ export class Connection implements Closing {
             channel.calls.delete(call);
             off();
             if (error !== null) {
-              reject(this.error(error));
+              reject(fromRpc(error, this.target, request.length));
             } else {
               resolve(value ?? Buffer.alloc(0));
             }

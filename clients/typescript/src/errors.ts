@@ -125,7 +125,7 @@ export class PositionAhead extends MinkError {
 export class TooLarge extends MinkError {
   /** The size, in bytes. */
   readonly size: number;
-  /** The limit, in bytes. */
+  /** The limit, in bytes; 0 if it is not known: gRPC itself refused the message, and the reason is `RESOURCE_EXHAUSTED`. */
   readonly limit: number;
 
   constructor(reason: string, message: string, size: number, limit: number, options?: ErrorOptions) {

@@ -34,7 +34,7 @@ export type Expectation = { case: "state"; value: ExpectedState } | { case: "exa
  * @throws TypeError - It is neither a version nor a state.
  * @throws RangeError - The version is negative, larger than any, or a number that is not exact.
  */
-export function toExpectation(name: string, expected: Expected): Expectation {
+export function toExpectation(expected: Expected, name = "expected"): Expectation {
   const state = NUMBERS.get(expected);
   if (state !== undefined) {
     return { case: "state", value: state };

@@ -5,6 +5,7 @@ import type { GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { type Duration, anyUnpack } from "@bufbuild/protobuf/wkt";
 import { type ServiceError, status as Code } from "@grpc/grpc-js";
 
+import { advised } from "./advice.js";
 import * as errors from "./errors.js";
 import { fromExpectation } from "./expectation.js";
 import {
@@ -24,6 +25,8 @@ import {
 
 const DOMAIN = "mink";
 const DETAILS = "grpc-status-details-bin";
+/** Bytes of a request that every server takes: a smaller one is refused for something else. */
+const NEVER_TOO_LARGE = 4096;
 
 /** The details of a status, by type. */
 class Details {
@@ -169,9 +172,10 @@ export function fromFailure(bytes: Uint8Array): errors.MinkError {
  * The error that a failed call means.
  *
  * @param error - What gRPC threw.
- * @param target - The server's address, for the message when it cannot be reached.
+ * @param target - The server's address, for the message when it cannot be reached, or is no Mink.
+ * @param size - The bytes of the request, if it can be too large.
  */
-export function fromRpc(error: ServiceError, target: string): errors.MinkError {
+export function fromRpc(error: ServiceError, target: string, size = 0): errors.MinkError {
   const [details] = error.metadata.get(DETAILS);
   if (details instanceof Uint8Array) {
     let status: Status | undefined;
@@ -186,8 +190,16 @@ export function fromRpc(error: ServiceError, target: string): errors.MinkError {
   }
   const code = isBrokenConnection(error) ? Code.UNAVAILABLE : error.code;
   const text = error.details || Code[error.code];
+  if (code === Code.RESOURCE_EXHAUSTED && size > NEVER_TOO_LARGE) {
+    // gRPC itself refuses what is larger than it receives, and says so only in words.
+    return new errors.RequestTooLarge("RESOURCE_EXHAUSTED", text, size, 0, { cause: error });
+  }
   const message =
-    code === Code.UNAVAILABLE || code === Code.CANCELLED ? `cannot reach Mink at ${target}: ${text}` : text;
+    code === Code.UNAVAILABLE || code === Code.CANCELLED
+      ? `cannot reach Mink at ${target}: ${advised(text)}`
+      : code === Code.UNIMPLEMENTED
+        ? `what answers at ${target} is no Mink, or one that is too old for this call: ${text}`
+        : text;
   return fromStatus(create(StatusSchema, { code, message }), error);
 }
 

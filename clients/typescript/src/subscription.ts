@@ -3,7 +3,7 @@
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 
 import { type Connection, methodOf } from "./connection.js";
-import { MinkError, ShuttingDown, Unavailable } from "./errors.js";
+import { DeadlineExceeded, MinkError, ShuttingDown, Unavailable } from "./errors.js";
 import { NO_EVENTS, readBatch } from "./event-batch.js";
 import type { EventFilter } from "./filter.js";
 import { EventStore, SubscribeAllRequestSchema, SubscribeAllResponseSchema } from "./gen/mink/v1/event_store_pb.js";
@@ -242,7 +242,7 @@ export class Subscription implements AsyncIterable<RecordedEvent>, AsyncDisposab
       this.#messages ??= this.#dial();
       const message = await this.#messages.next(this.#patience());
       if (message === LATE) {
-        return new Unavailable("UNAVAILABLE", this.#silence());
+        return this.#silence();
       }
       if (message === END) {
         return new Unavailable("UNAVAILABLE", "the server ended the subscription");
@@ -338,8 +338,13 @@ export class Subscription implements AsyncIterable<RecordedEvent>, AsyncDisposab
     return this.#answered ? silenceTimeoutMs : Math.min(silenceTimeoutMs, timeoutMs);
   }
 
-  #silence(): string {
-    const seconds = this.#patience() / 1000;
-    return `no message from Mink at ${this.#parts.connection.target} for ${seconds} s, not even a checkpoint`;
+  #silence(): MinkError {
+    const { target } = this.#parts.connection;
+    const patience = this.#patience();
+    if (!this.#answered && performance.now() >= (this.#giveUpAt ?? Infinity)) {
+      return new DeadlineExceeded(lateText(target, this.#parts.timeoutMs));
+    }
+    const seconds = patience / 1000;
+    return new Unavailable("UNAVAILABLE", `no message from Mink at ${target} for ${seconds} s, not even a checkpoint`);
   }
 }

@@ -2,6 +2,7 @@
 
 import { X509Certificate, createPrivateKey } from "node:crypto";
 import { readFileSync } from "node:fs";
+import { isIP } from "node:net";
 
 import { ChannelCredentials } from "@grpc/grpc-js";
 
@@ -71,12 +72,28 @@ export class Tls {
   credentials(): ChannelCredentials {
     const roots = this.#caFile === undefined ? systemRoots() : readCertificates("caFile", this.#caFile);
     if (this.#certFile === undefined || this.#keyFile === undefined) {
-      return ChannelCredentials.createSsl(roots);
+      return withoutAddressAsName(ChannelCredentials.createSsl(roots));
     }
     const chain = readCertificates("certFile", this.#certFile);
     const key = readKey(this.#keyFile, chain, this.#certFile);
-    return ChannelCredentials.createSsl(roots, key, chain);
+    return withoutAddressAsName(ChannelCredentials.createSsl(roots, key, chain));
   }
+}
+
+/**
+ * gRPC tells the server the host of its address as the name that it was called by. An IP address is no name, and Node warns of one
+ * (DEP0123). The certificate is compared with the address all the same.
+ */
+function withoutAddressAsName(credentials: ChannelCredentials): ChannelCredentials {
+  const make = credentials._createSecureConnector.bind(credentials);
+  credentials._createSecureConnector = (...args) => {
+    const connector: ReturnType<typeof make> & { connectionOptions?: { servername?: string } } = make(...args);
+    if (isIP(connector.connectionOptions?.servername ?? "") !== 0) {
+      delete connector.connectionOptions?.servername;
+    }
+    return connector;
+  };
+  return credentials;
 }
 
 /**
