@@ -5,11 +5,6 @@ import (
 	"sync"
 	"testing"
 	"time"
-
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
-
-	"github.com/mink-es/mink/clients/go/minkpb"
 )
 
 func (a *appender) kept() (queued, dead, inFlight int) {
@@ -53,23 +48,6 @@ func TestAppendsWhoseCallersHaveGoneAreNotKept(t *testing.T) {
 	patient.Wait()
 	if queued, dead, _ := client.appender.kept(); queued != 0 || dead != 0 {
 		t.Errorf("%d appends are queued, %d of them dead, and nobody waits", queued, dead)
-	}
-}
-
-func TestNobodyIsConnectedForWhenAllCallersHaveGone(t *testing.T) {
-	server := newFake(t)
-	server.session = func(minkpb.EventStore_AppendSessionServer) error { return status.Error(codes.Unavailable, "not yet") }
-	client := newTestClient(t, server.address)
-	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
-	defer cancel()
-	if _, err := client.Append(ctx, "Gone", Any, event()); err == nil {
-		t.Error("appended")
-	}
-	time.Sleep(500 * time.Millisecond) // one attempt may be under way
-	before := len(server.seen(minkpb.EventStore_AppendSession_FullMethodName))
-	time.Sleep(time.Second)
-	if after := len(server.seen(minkpb.EventStore_AppendSession_FullMethodName)); after != before {
-		t.Errorf("%d more sessions were opened for nobody", after-before)
 	}
 }
 

@@ -2181,7 +2181,7 @@ type DeleteStreamRequest struct {
 	//	*DeleteStreamRequest_State
 	//	*DeleteStreamRequest_ExactVersion
 	Expectation isDeleteStreamRequest_Expectation `protobuf_oneof:"expectation"`
-	// Leave a tombstone: nothing can be appended under this name ever again.
+	// Leave a tombstone: nothing can be appended under this name ever again. A stream that is deleted already gets it whatever is expected.
 	Tombstone     bool `protobuf:"varint,4,opt,name=tombstone,proto3" json:"tombstone,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

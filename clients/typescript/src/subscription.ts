@@ -103,7 +103,10 @@ export class Subscription implements AsyncIterable<RecordedEvent>, AsyncDisposab
       [Symbol.asyncIterator]: () => iterator,
       next: () => {
         const event = this.#parts.interrupts.interrupted ? undefined : this.#take();
-        return event === undefined ? this.#inTurn(() => this.#next()) : Promise.resolve({ done: false, value: event });
+        const leaves = this.#leaves;
+        return event === undefined
+          ? this.#inTurn(() => this.#next(leaves))
+          : Promise.resolve({ done: false, value: event });
       },
       return: () => {
         this.#leave();
@@ -128,10 +131,11 @@ export class Subscription implements AsyncIterable<RecordedEvent>, AsyncDisposab
   async *#batches(idle: boolean): AsyncGenerator<RecordedEvent[], undefined> {
     try {
       for (;;) {
+        const leaves = this.#leaves;
         if (this.#events.length > 0) {
           this.#last = undefined;
           yield this.#events.takeAll();
-        } else if (!(await this.#inTurn(() => this.#receive()))) {
+        } else if (!(await this.#inTurn(() => this.#receive(leaves)))) {
           return;
         } else if (idle && this.#events.length === 0) {
           yield [];
@@ -167,14 +171,17 @@ export class Subscription implements AsyncIterable<RecordedEvent>, AsyncDisposab
     return event;
   }
 
-  async #next(): Promise<IteratorResult<RecordedEvent, undefined>> {
+  async #next(leaves: number): Promise<IteratorResult<RecordedEvent, undefined>> {
     for (;;) {
+      if (this.#isLeft(leaves)) {
+        return { done: true, value: undefined };
+      }
       this.#parts.interrupts.check();
       const value = this.#take();
       if (value !== undefined) {
         return { done: false, value };
       }
-      if (!(await this.#receive())) {
+      if (!(await this.#receive(leaves))) {
         return { done: true, value: undefined };
       }
     }
@@ -190,12 +197,12 @@ export class Subscription implements AsyncIterable<RecordedEvent>, AsyncDisposab
   /**
    * Takes the next message; over a new call if the present one breaks.
    *
-   * @returns Whether there was one; false if the subscription was closed.
+   * @param leaves - How many loops had been left when it was asked for.
+   * @returns Whether there was one; false if its loop was left, or the subscription closed.
    * @throws MinkError - It failed for good.
    */
-  async #receive(): Promise<boolean> {
+  async #receive(leaves: number): Promise<boolean> {
     const { connection, interrupts, timeoutMs } = this.#parts;
-    const leaves = this.#leaves;
     this.#last = undefined;
     this.#giveUpAt ??= performance.now() + timeoutMs;
     for (;;) {

@@ -187,10 +187,10 @@ test("what gRPC itself refuses as too large is RequestTooLarge, with the size an
   const mink = server.client();
   const large = new Uint8Array(2_000_000);
   for (const call of [
-    mink.append("S", [binaryEvent("T", large)], { expected: ANY }),
-    mink.saveSnapshot("S", { version: 1, state: large }),
+    () => mink.append("S", [binaryEvent("T", large)], { expected: ANY }),
+    () => mink.saveSnapshot("S", { version: 1, state: large }),
   ]) {
-    await assert.rejects(call, (error) => {
+    await assert.rejects(call(), (error) => {
       assert(error instanceof RequestTooLarge);
       assert(error.size > 2_000_000 && error.size < 2_001_000 && error.limit === 0);
       assert.equal(error.reason, "RESOURCE_EXHAUSTED");

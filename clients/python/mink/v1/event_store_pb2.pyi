@@ -922,7 +922,7 @@ class DeleteStreamRequest(google.protobuf.message.Message):
     exact_version: builtins.int
     """The version that the stream has."""
     tombstone: builtins.bool
-    """Leave a tombstone: nothing can be appended under this name ever again."""
+    """Leave a tombstone: nothing can be appended under this name ever again. A stream that is deleted already gets it whatever is expected."""
     def __init__(
         self,
         *,

@@ -1163,7 +1163,7 @@ export type DeleteStreamRequest = Message<"mink.v1.DeleteStreamRequest"> & {
   } | { case: undefined; value?: undefined };
 
   /**
-   * Leave a tombstone: nothing can be appended under this name ever again.
+   * Leave a tombstone: nothing can be appended under this name ever again. A stream that is deleted already gets it whatever is expected.
    *
    * @generated from field: bool tombstone = 4;
    */
