@@ -63,8 +63,8 @@ type AppendManyResult struct {
 // events may be appended again for the same reason, and get the first answer, with Replayed.
 //
 // It fails with [WrongExpectedVersion] if the stream is not as expected, with [EventIDConflict] if the id of an event is already there
-// for another append, with [StreamDeleted] if the stream has a tombstone, and with [EventTooLarge] or [RequestTooLarge]. A message that is
-// too large for gRPC itself (four times what the server takes, or 64 MiB) is an [Error] with the reason RESOURCE_EXHAUSTED.
+// for another append, with [StreamDeleted] if the stream has a tombstone, and with [EventTooLarge] or [RequestTooLarge], which
+// has the reason RESOURCE_EXHAUSTED and no limit if gRPC itself refused the message (four times what the server takes, or 64 MiB).
 func (c *Client) Append(ctx context.Context, stream string, expected Expected, events ...NewEvent) (AppendResult, error) {
 	if err := c.appender.begin(); err != nil {
 		return AppendResult{}, err
@@ -186,7 +186,7 @@ func alone[Q, A any](
 	if errors.As(err, &over) {
 		err = late(over.Error()+unknownOutcome, over.base.cause)
 	}
-	return answer, err
+	return answer, tooLargeForGRPC(err, any(request).(proto.Message))
 }
 
 // append sends an append over the session, again until it succeeds, fails for good, or its time is over.

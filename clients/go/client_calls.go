@@ -123,8 +123,7 @@ func (c *Client) SubscribeAll(ctx context.Context, options ...SubscribeOption) *
 // newer snapshot that is there is kept, and the answer says so.
 //
 // It fails with [InvalidRequest] if the version is ahead of the stream or the state is a zero [State], with [StreamNotFound] if there is
-// no such stream, with [StreamDeleted] if it was deleted, and with [EventTooLarge] or [RequestTooLarge]; with an [Error] whose reason is
-// RESOURCE_EXHAUSTED as [Client.Append] does.
+// no such stream, with [StreamDeleted] if it was deleted, and with [EventTooLarge] or [RequestTooLarge], as [Client.Append] does.
 func (c *Client) SaveSnapshot(
 	ctx context.Context, stream string, version int64, state State, options ...SaveSnapshotOption,
 ) (SnapshotSaved, error) {
@@ -147,7 +146,7 @@ func (c *Client) SaveSnapshot(
 	}
 	answer, err := call(ctx, c.connection, minkpb.Snapshots_SaveSnapshot_FullMethodName, isTransient,
 		c.connection.snapshots.SaveSnapshot, request)
-	return SnapshotSaved{answer.GetSaved(), answer.GetVersion()}, err
+	return SnapshotSaved{answer.GetSaved(), answer.GetVersion()}, tooLargeForGRPC(err, request)
 }
 
 // LoadSnapshot gives the newest snapshot of a stream. It fails with [SnapshotNotFound] if the stream has none, with [StreamNotFound] if

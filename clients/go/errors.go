@@ -134,7 +134,8 @@ type EventTooLarge struct {
 	Limit int64
 }
 
-// RequestTooLarge is: the events of one append are together larger than the server takes. Sizes are in bytes.
+// RequestTooLarge is: the events of one append are together larger than the server takes. Sizes are in bytes; the limit is 0 if it is
+// not known, because gRPC itself refused the message.
 type RequestTooLarge struct {
 	failure
 	Size  int64

@@ -1,6 +1,7 @@
 package mink
 
 import (
+	"errors"
 	"time"
 
 	"google.golang.org/genproto/googleapis/rpc/code"
@@ -194,4 +195,15 @@ func codeName(number codes.Code) string {
 		return name
 	}
 	return "UNKNOWN"
+}
+
+// tooLargeForGRPC is a failure to send a large request: gRPC itself refuses a message that is larger than its receiver takes with a code
+// alone.
+func tooLargeForGRPC(err error, request proto.Message) error {
+	var base *Error
+	size := proto.Size(request)
+	if Reason(err) != "RESOURCE_EXHAUSTED" || size <= mostBytes || !errors.As(err, &base) {
+		return err
+	}
+	return &RequestTooLarge{failure{base}, int64(size), 0}
 }

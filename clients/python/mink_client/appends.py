@@ -176,7 +176,7 @@ class Appender:
         body = message.SerializeToString()
         if len(body) > _MOST_BYTES:
             attempt = self._connection.append_to_stream
-            return _one(await call(self._connection, lambda left: attempt(to_stream, left), timeout))
+            return _one(await call(self._connection, lambda left: attempt(to_stream, left), timeout, size=len(body)))
         version, deadline = self._connection.credentials.version, self._loop.time() + timeout
         try:
             return cast("AppendResult", await self._enqueue(number, body, deadline))
@@ -203,7 +203,7 @@ class Appender:
         body = message.SerializeToString()
         if len(body) > _MOST_BYTES:
             attempt = self._connection.append_to_streams
-            return _several(await call(self._connection, lambda left: attempt(to_streams, left), timeout))
+            return _several(await call(self._connection, lambda left: attempt(to_streams, left), timeout, size=len(body)))
         version, deadline = self._connection.credentials.version, self._loop.time() + timeout
         try:
             return cast("AppendManyResult", await self._enqueue(number, body, deadline))

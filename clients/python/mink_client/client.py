@@ -356,6 +356,7 @@ class Mink:
         Raises:
             InvalidRequest: The version is ahead of the stream.
             StreamNotFound: There is no such stream.
+            RequestTooLarge: The state is larger than the server takes.
         """
         connection = self._open()
         request = make(snapshots_pb2.SaveSnapshotRequest, stream=stream, version=version, metadata=metadata or {})
@@ -364,7 +365,8 @@ class Mink:
         else:
             request.json = state.text if isinstance(state, RawJson) else to_json(state)
         attempt = connection.snapshots.SaveSnapshot
-        answer = await call(connection, lambda left: attempt(request, timeout=left), self._seconds(timeout))
+        seconds = self._seconds(timeout)
+        answer = await call(connection, lambda left: attempt(request, timeout=left), seconds, size=request.ByteSize())
         return SnapshotSaved(answer.saved, answer.version)
 
     async def load_snapshot(self, stream: str, *, timeout: float | None = None) -> Snapshot:

@@ -203,7 +203,10 @@ class EventTooLarge(TooLarge):
 
 
 class RequestTooLarge(TooLarge):
-    """The events of one append are together larger than the server takes."""
+    """The events of one append are together larger than the server takes.
+
+    If gRPC itself refused the message, `limit` is 0, which means unknown, and the reason is `RESOURCE_EXHAUSTED`.
+    """
 
 
 class AccessError(MinkError):
@@ -408,3 +411,18 @@ def from_rpc(error: grpc.aio.AioRpcError, target: str, *, tls: bool = False, adv
         message = f"cannot reach Mink at {target}: " + (f"{what} ({message})" if what else message)
         return Unavailable("UNAVAILABLE", message, advice=what)
     return from_status(status_pb2.Status(code=error.code().value[0], message=message))
+
+
+_NEVER_TOO_LARGE: Final = 1024 * 1024
+
+
+def of_size(error: MinkError, size: int) -> MinkError:
+    """What the failure of a large request means: gRPC refuses a message that is too large for it with a code alone.
+
+    Args:
+        error: The failure.
+        size: Bytes of the request; 0: it has neither events nor a state.
+    """
+    if error.reason != grpc.StatusCode.RESOURCE_EXHAUSTED.name or size <= _NEVER_TOO_LARGE:
+        return error
+    return RequestTooLarge(error.reason, error.message, size, 0)

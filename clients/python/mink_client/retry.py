@@ -9,7 +9,7 @@ from typing import Final, TypeVar
 import grpc
 
 from mink_client.channel import Connection
-from mink_client.errors import DeadlineExceeded, MinkError, Overloaded, ShuttingDown, Unauthenticated, Unavailable
+from mink_client.errors import DeadlineExceeded, MinkError, Overloaded, ShuttingDown, Unauthenticated, Unavailable, of_size
 
 _FIRST: Final = 0.05
 _LONGEST: Final = 2.0
@@ -82,6 +82,7 @@ async def call(
     *,
     may_retry: Callable[[MinkError], bool] = is_transient,
     patience: float = math.inf,
+    size: int = 0,
 ) -> T:
     """Makes a unary call, again and again until it succeeds, fails for good, or the time is over.
 
@@ -91,6 +92,7 @@ async def call(
         timeout: Seconds for all attempts together.
         may_retry: Which failures to try again after.
         patience: Seconds for which to try again, where one attempt may take long.
+        size: Bytes of a request with events or a state.
 
     Raises:
         MinkError: The last failure.
@@ -116,6 +118,6 @@ async def call(
             continue
         delay = waits.next(error)
         if not may_retry(error) or loop.time() + delay >= min(deadline, last_start):
-            raise error from why
+            raise of_size(error, size) from why
         last = error
         await asyncio.sleep(delay)

@@ -42,7 +42,7 @@ export abstract class Payload {
 export function toJson(name: string, value: unknown): string {
   let text: string | undefined;
   try {
-    text = JSON.stringify(value) as string | undefined;
+    text = JSON.stringify(value);
   } catch (error) {
     throw error instanceof TypeError ? new TypeError(`${name}: ${whyNot(value, error)}`, { cause: error }) : error;
   }

@@ -203,12 +203,12 @@ export class Subscription implements AsyncIterable<RecordedEvent>, AsyncDisposab
    */
   async #receive(leaves: number): Promise<boolean> {
     const { connection, interrupts, timeoutMs } = this.#parts;
-    this.#last = undefined;
     this.#giveUpAt ??= performance.now() + timeoutMs;
     for (;;) {
       if (this.#isLeft(leaves)) {
         return false;
       }
+      this.#last = undefined;
       interrupts.check();
       await connection.credentials.open();
       const failure = await this.#nextMessage();

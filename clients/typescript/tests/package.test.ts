@@ -194,6 +194,15 @@ test("a process ends by itself when everything is closed, whatever was open", { 
   assert(performance.now() - begin < 9000);
 });
 
+test("a client that nobody closed holds its process for seconds, and not for ever", { skip: noServer }, () => {
+  const program = `import { Mink, jsonEvent } from "@mink-es/client";
+    await new Mink().append("End-2", [jsonEvent("T", 1)], { expected: "ANY" });
+    console.log("over");`;
+  const env = { ...process.env, MINK_SERVER: server?.address };
+  const options = { cwd: folder, env, encoding: "utf8", timeout: 10_000 } as const;
+  assert.equal(execFileSync(process.execPath, ["--input-type=module", "--eval", program], options), "over\n");
+});
+
 test("a subscription left by break and a closed one leave nothing that keeps the process", { skip: noServer }, () => {
   const program = `import { Mink } from "@mink-es/client";
     const mink = new Mink();

@@ -167,7 +167,7 @@ final class Appender implements AppendSession.Owner {
     private void renew(List<PendingAppend> refused, int version) {
         refused.forEach(append -> append.renewed = true);
         backlog.renew(refused);
-        connection.renew(version, renewed -> {
+        connection.renew(version, Connection.RENEWAL, renewed -> {
             for (PendingAppend append : refused) {
                 if (!backlog.renewed(append)) {
                     continue; // its time is over

@@ -3,6 +3,7 @@ package dev.mink.client;
 import dev.mink.client.protos.SubscribeAllResponse;
 import java.time.Duration;
 import java.util.List;
+import java.util.Objects;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.Flow;
 import java.util.function.Function;
@@ -33,7 +34,7 @@ public final class AsyncMink {
      * @return a client
      */
     public AsyncMink withTimeout(Duration timeout) {
-        return new AsyncMink(client, Mink.checked(timeout));
+        return new AsyncMink(client, Arguments.time("timeout", timeout));
     }
 
     /**
@@ -61,7 +62,7 @@ public final class AsyncMink {
      * @return where the events are
      */
     public CompletableFuture<AppendResult> append(String stream, Expected expected, NewEvent... events) {
-        return append(stream, expected, List.of(events));
+        return append(stream, expected, Arguments.list("events", events));
     }
 
     /**
@@ -198,6 +199,7 @@ public final class AsyncMink {
      */
     public Flow.Publisher<RecordedEvent> readStream(String stream, ReadStreamOptions options) {
         Texts.checked("stream", stream);
+        Objects.requireNonNull(options, "options");
         return new EventPublisher<>(
                 () -> client.readStream(new StreamSource(stream, options), timeout),
                 Function.identity(),
@@ -212,6 +214,7 @@ public final class AsyncMink {
      * @return the events
      */
     public Flow.Publisher<RecordedEvent> readAll(ReadAllOptions options) {
+        Objects.requireNonNull(options, "options");
         return new EventPublisher<>(() -> client.readAll(options, timeout), Function.identity(), client.executor());
     }
 
@@ -224,6 +227,7 @@ public final class AsyncMink {
      * @return the events; {@link RecordedEvent#position()} of the last one handled is where to resume after
      */
     public Flow.Publisher<RecordedEvent> subscribeAll(SubscribeOptions options) {
+        Objects.requireNonNull(options, "options");
         Function<SubscribeAllResponse, List<dev.mink.client.protos.RecordedEvent>> events =
                 message -> message.getEvents().getEventsList();
         return new EventPublisher<>(() -> client.subscribeAll(options, timeout), events, client.executor());

@@ -58,7 +58,7 @@ final class Backoff {
         ThreadLocalRandom random = ThreadLocalRandom.current();
         double seconds = Math.min(LONGEST_SECONDS, FIRST_SECONDS * (1 << Math.min(attempts, MOST_DOUBLINGS)))
                 * random.nextDouble(0.5, 1.0);
-        double asked = asked(error).map(time -> time.toNanos() / 1e9).orElse(0.0);
+        double asked = asked(error).map(time -> Times.nanos(time) / 1e9).orElse(0.0);
         // Those who were sent away together should not come back together.
         return (long) (Math.max(seconds, asked * random.nextDouble(1.0, 1.2)) * 1e9);
     }

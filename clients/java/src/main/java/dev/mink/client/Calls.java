@@ -8,6 +8,7 @@ import dev.mink.client.protos.ListStreamsRequest;
 import dev.mink.client.protos.LoadSnapshotRequest;
 import dev.mink.client.protos.TruncateStreamRequest;
 import java.time.Duration;
+import java.util.Objects;
 import java.util.concurrent.CompletableFuture;
 
 /** The requests of the calls that look after streams and snapshots. What they give is completed by the loop. */
@@ -15,7 +16,7 @@ record Calls(Client client, Duration timeout) {
     CompletableFuture<SnapshotSaved> saveSnapshot(String stream, long version, SnapshotState state) {
         return client.call(
                 Methods.SAVE_SNAPSHOT,
-                state.toRequest(Texts.checked("stream", stream), version),
+                Objects.requireNonNull(state, "state").toRequest(Texts.checked("stream", stream), version),
                 saved -> new SnapshotSaved(saved.getSaved(), saved.getVersion()),
                 timeout);
     }
@@ -54,10 +55,10 @@ record Calls(Client client, Duration timeout) {
         return client.call(
                 Methods.LIST_STREAMS,
                 ListStreamsRequest.newBuilder()
-                        .setPrefix(options.prefix())
+                        .setPrefix(Objects.requireNonNull(options, "options").prefix())
                         .setIncludeDeleted(options.includeDeleted())
                         .setPageSize(options.pageSize())
-                        .setPageToken(pageToken)
+                        .setPageToken(Texts.checked("pageToken", pageToken))
                         .build(),
                 page -> new StreamPage(
                         page.getStreamsList().stream().map(Streams::info).toList(), page.getNextPageToken()),
@@ -87,7 +88,7 @@ record Calls(Client client, Duration timeout) {
         var request = DeleteStreamRequest.newBuilder()
                 .setStream(Texts.checked("stream", stream))
                 .setTombstone(tombstone);
-        if (expected.isState()) {
+        if (Objects.requireNonNull(expected, "expected").isState()) {
             request.setState(expected.state());
         } else {
             request.setExactVersion(expected.version());

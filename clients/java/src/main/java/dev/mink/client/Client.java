@@ -10,6 +10,7 @@ import dev.mink.client.protos.SubscribeAllResponse;
 import io.grpc.MethodDescriptor;
 import java.time.Duration;
 import java.util.List;
+import java.util.Objects;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Executor;
@@ -54,6 +55,8 @@ final class Client {
 
     CompletableFuture<SessionResult> append(String stream, Expected expected, List<NewEvent> events, Duration timeout) {
         checkOpen();
+        Objects.requireNonNull(expected, "expected");
+        List<NewEvent> given = Arguments.list("events", events);
         Tracing.CallSpan span = span(Methods.APPEND_TO_STREAM);
         return traced(span, () -> {
             var message = AppendToStreamRequest.newBuilder().setStream(Texts.checked("stream", stream));
@@ -63,7 +66,7 @@ final class Client {
                 message.setExactVersion(expected.version());
             }
             var trace = span.forEvents();
-            events.forEach(event -> message.addEvents(event.toMessage(trace)));
+            given.forEach(event -> message.addEvents(event.toMessage(trace)));
             AppendToStreamRequest request = message.build();
             byte[] body =
                     SessionAppend.newBuilder().setToStream(request).build().toByteArray();
@@ -86,11 +89,12 @@ final class Client {
 
     CompletableFuture<SessionResult> appendMany(List<StreamAppend> appends, Duration timeout) {
         checkOpen();
+        List<StreamAppend> given = Arguments.list("appends", appends);
         Tracing.CallSpan span = span(Methods.APPEND_TO_STREAMS);
         return traced(span, () -> {
             var message = AppendToStreamsRequest.newBuilder();
             var trace = span.forEvents();
-            for (StreamAppend part : appends) {
+            for (StreamAppend part : given) {
                 var written = message.addAppendsBuilder().setStream(Texts.checked("stream", part.stream()));
                 if (part.expected().isState()) {
                     written.setState(part.expected().state());
@@ -120,7 +124,7 @@ final class Client {
     }
 
     private CompletableFuture<SessionResult> queue(byte[] body, Duration timeout, Tracing.CallSpan span) {
-        PendingAppend append = new PendingAppend(body, System.nanoTime() + timeout.toNanos(), SpanFuture.of(span));
+        PendingAppend append = new PendingAppend(body, System.nanoTime() + Times.nanos(timeout), SpanFuture.of(span));
         appender.append(append);
         return append.future;
     }
@@ -199,6 +203,7 @@ final class Client {
     }
 
     Inbox<List<dev.mink.client.protos.RecordedEvent>> readAll(ReadAllOptions options, Duration timeout) {
+        Objects.requireNonNull(options, "options");
         checkOpen();
         var patience = new Patience.OfReading(connection.address(), timeout);
         return new Feed<>(connection, Methods.READ_ALL, new LogSource(options), patience, spans(Methods.READ_ALL))
@@ -222,6 +227,7 @@ final class Client {
 
     /** A subscription is no span: it lasts as long as the program. */
     Inbox<SubscribeAllResponse> subscribeAll(SubscribeOptions options, Duration timeout) {
+        Objects.requireNonNull(options, "options");
         checkOpen();
         var source = new SubscriptionSource(options);
         var patience = new Patience.OfSubscription(connection.address(), timeout, options.silenceTimeout());

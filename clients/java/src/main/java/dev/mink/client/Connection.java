@@ -21,7 +21,8 @@ import java.util.function.Consumer;
  */
 final class Connection {
     private static final long OLD_CHANNEL_SECONDS = 600;
-    private static final long RENEWAL_SECONDS = 10;
+    /** Nanoseconds that looking for other credentials takes at most. */
+    static final long RENEWAL = TimeUnit.SECONDS.toNanos(10);
 
     /** Something that is to end when the client is closed. */
     interface Open {
@@ -37,6 +38,9 @@ final class Connection {
     private final Set<ManagedChannel> channels = ConcurrentHashMap.newKeySet();
     private ManagedChannel channel;
     private int tlsVersion;
+    /** Whether there was a connection over the present channel. */
+    private boolean connected;
+
     private volatile boolean closed;
 
     Connection(Address address, Credentials credentials, Tracing tracing) {
@@ -110,7 +114,9 @@ final class Connection {
         channel = transport.channel(credentials.forChannel(), credentials.serverName());
         channels.removeIf(ManagedChannel::isTerminated);
         channels.add(channel);
-        Reconnector.watch(channel, transport.loop());
+        connected = false;
+        ManagedChannel made = channel;
+        Reconnector.watch(channel, transport.loop(), () -> connected |= channel == made);
     }
 
     /** What goes with a call: the token, and the trace. */
@@ -126,23 +132,24 @@ final class Connection {
         if (closed) {
             return new ClientClosedException("the client was closed while the call was under way");
         }
-        return Errors.of(status, trailers, address.toString());
+        return Errors.of(status, trailers, address.toString(), Advice.to(status, credentials.speaksTls(), connected));
     }
 
     /**
      * Looks for other credentials after the server refused the present ones.
      *
      * @param refused their version
+     * @param most nanoseconds that it may take
      * @param then told, on the loop, whether there are others
      */
-    void renew(int refused, Consumer<Boolean> then) {
+    void renew(int refused, long most, Consumer<Boolean> then) {
         var told = new java.util.concurrent.atomic.AtomicBoolean();
         Consumer<Boolean> once = found -> {
             if (told.compareAndSet(false, true)) {
                 then.accept(found);
             }
         };
-        ScheduledFuture<?> late = schedule(() -> once.accept(false), TimeUnit.SECONDS.toNanos(RENEWAL_SECONDS));
+        ScheduledFuture<?> late = schedule(() -> once.accept(false), Math.max(0, Math.min(most, RENEWAL)));
         try {
             transport.workers().execute(() -> {
                 boolean found = credentials.renew(refused);

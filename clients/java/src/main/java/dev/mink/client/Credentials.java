@@ -9,6 +9,7 @@ import java.lang.System.Logger.Level;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.BasicFileAttributes;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -45,9 +46,10 @@ final class Credentials {
      * @param token the token; null: none
      * @param fetch what fetches the token; null: nothing
      * @param tokenFile where the token stands; null: nowhere
+     * @param timeout how long fetching it may take
      * @throws CredentialsException if something cannot be used
      */
-    Credentials(Tls tls, String token, Supplier<String> fetch, Path tokenFile) {
+    Credentials(Tls tls, String token, Supplier<String> fetch, Path tokenFile, Duration timeout) {
         this.tls = tls;
         this.tokenFile = tokenFile;
         this.fetch = fetch;
@@ -59,7 +61,7 @@ final class Credentials {
         if (tokenFile != null) {
             take(Tokens.read(tokenFile));
         } else if (fetch != null) {
-            take(fetched());
+            take(Tokens.fetched(this::fetched, timeout));
         } else if (token != null) {
             take(Tokens.checked(token, "token", "it"));
         }
@@ -80,6 +82,10 @@ final class Credentials {
     /** The certificates for a channel. */
     synchronized ChannelCredentials forChannel() {
         return channelCredentials;
+    }
+
+    boolean speaksTls() {
+        return tls != null;
     }
 
     Optional<String> serverName() {

@@ -21,9 +21,11 @@ public final class CredentialsException extends MinkException {
     }
 
     /**
-     * Which one.
+     * Which one. The names are the same in all clients; here they are given by {@link MinkBuilder} and {@link Tls}.
      *
-     * @return {@code tls}, {@code ca_file}, {@code cert_file}, {@code key_file}, {@code token}, {@code token_file} or {@code insecure_token}
+     * @return {@code tls} ({@link MinkBuilder#tls(boolean)}, {@code MINK_TLS}), {@code ca_file} ({@link Tls#trusting}), {@code cert_file} and
+     *     {@code key_file} ({@link Tls#withClientCertificate}), {@code token} ({@link MinkBuilder#token(String)}), {@code token_file}
+     *     ({@link MinkBuilder#tokenFile}) or {@code insecure_token} ({@link MinkBuilder#insecureToken})
      */
     public String argument() {
         return argument;

@@ -9,10 +9,13 @@ import com.google.rpc.ResourceInfo;
 import com.google.rpc.RetryInfo;
 import com.google.rpc.Status;
 import dev.mink.client.protos.AccessRequired;
+import dev.mink.client.protos.AppendToStreamRequest;
+import dev.mink.client.protos.AppendToStreamsRequest;
 import dev.mink.client.protos.EventIdConflict;
 import dev.mink.client.protos.ExpectationViolation;
 import dev.mink.client.protos.Failure;
 import dev.mink.client.protos.PositionAhead;
+import dev.mink.client.protos.SaveSnapshotRequest;
 import dev.mink.client.protos.SizeLimit;
 import dev.mink.client.protos.WrongExpectedVersion;
 import io.grpc.Metadata;
@@ -22,6 +25,9 @@ import java.util.List;
 /** What a status means, as an exception. They are told apart by {@code google.rpc.ErrorInfo.reason}, never by a message's words. */
 final class Errors {
     private static final String DOMAIN = "mink";
+    /** Bytes that every receiver takes: who refuses so little, a proxy for example, has another reason. */
+    private static final long NEVER_TOO_LARGE = 4096;
+
     private static final Metadata.Key<byte[]> DETAILS =
             Metadata.Key.of("grpc-status-details-bin", Metadata.BINARY_BYTE_MARSHALLER);
 
@@ -29,6 +35,15 @@ final class Errors {
 
     /** The exception that a failed call means. */
     static MinkException of(io.grpc.Status status, Metadata trailers, String target) {
+        return of(status, trailers, target, "");
+    }
+
+    /**
+     * The same with advice.
+     *
+     * @param advice what a person should look at if the server has not said what is wrong; empty: nothing is known
+     */
+    static MinkException of(io.grpc.Status status, Metadata trailers, String target, String advice) {
         byte[] details = trailers == null ? null : trailers.get(DETAILS);
         if (details != null) {
             try {
@@ -37,12 +52,55 @@ final class Errors {
                 // The details are damaged; the code and the message are not.
             }
         }
-        String message = status.getDescription() == null ? status.getCode().name() : status.getDescription();
+        String message = status.getDescription() == null ? status.getCode().name() : firstLine(status.getDescription());
+        if (status.getCode() == io.grpc.Status.Code.CANCELLED && status.getCause() != null) {
+            // No server sends a cause: gRPC cuts a call so when what takes its messages here throws.
+            return ofClient(status.getCause());
+        }
         if (status.getCode() == io.grpc.Status.Code.UNAVAILABLE) {
-            message = "cannot reach Mink at " + target + ": " + message + cause(status.getCause());
-            return new UnavailableException(message, null).because(status.getCause());
+            return new UnavailableException(unreachable(target, message, status, advice), null)
+                    .because(status.getCause());
+        }
+        if (!advice.isEmpty()) {
+            message = unreachable(target, message, status, advice);
         }
         return byCode(status.getCode().value(), message, null).because(status.getCause());
+    }
+
+    private static String unreachable(String target, String message, io.grpc.Status status, String advice) {
+        String said = message + cause(status.getCause());
+        return "cannot reach Mink at " + target + ": " + (advice.isEmpty() ? said : advice + " (" + said + ")");
+    }
+
+    /** Without what Netty writes below, which is about itself. */
+    private static String firstLine(String text) {
+        String line = text.lines().findFirst().orElse("");
+        int netty = line.indexOf("Channel Pipeline:");
+        return (netty < 0 ? line : line.substring(0, netty)).strip();
+    }
+
+    /** What an exception within this client means: nothing that trying again would change. */
+    static MinkException ofClient(Throwable cause) {
+        return cause instanceof MinkException known
+                ? known
+                : new InternalException("INTERNAL", "this client has failed: " + cause).because(cause);
+    }
+
+    /**
+     * What a failed unary call means, knowing what was sent: gRPC itself refuses a message that is larger than its receiver takes with a
+     * code alone.
+     */
+    static MinkException ofSize(MinkException error, Object request) {
+        boolean carries = request instanceof AppendToStreamRequest
+                || request instanceof AppendToStreamsRequest
+                || request instanceof SaveSnapshotRequest;
+        if (!carries || !error.reason().equals(io.grpc.Status.Code.RESOURCE_EXHAUSTED.name())) {
+            return error;
+        }
+        long size = ((Message) request).getSerializedSize();
+        return size <= NEVER_TOO_LARGE
+                ? error
+                : new RequestTooLargeException(error.reason(), error.getMessage(), size, 0).because(error);
     }
 
     /** The innermost cause, for a person: what gRPC itself says is often only that there was one. */
@@ -51,7 +109,9 @@ final class Errors {
         while (cause != null && cause.getCause() != null && cause.getCause() != cause) {
             cause = cause.getCause();
         }
-        return cause == null || cause.getMessage() == null ? "" : " (" + Secrets.without(cause.getMessage()) + ")";
+        return cause == null || cause.getMessage() == null
+                ? ""
+                : " (" + firstLine(Secrets.without(cause.getMessage())) + ")";
     }
 
     /** The exception that a failed append of a session means. */

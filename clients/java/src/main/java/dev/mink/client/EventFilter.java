@@ -38,7 +38,7 @@ public record EventFilter(
      * @return a filter
      */
     public EventFilter streams(String... names) {
-        return new EventFilter(List.of(names), streamPrefixes, categories, types);
+        return new EventFilter(Arguments.list("streams", names), streamPrefixes, categories, types);
     }
 
     /**
@@ -48,7 +48,7 @@ public record EventFilter(
      * @return a filter
      */
     public EventFilter streamPrefixes(String... prefixes) {
-        return new EventFilter(streams, List.of(prefixes), categories, types);
+        return new EventFilter(streams, Arguments.list("streamPrefixes", prefixes), categories, types);
     }
 
     /**
@@ -58,7 +58,7 @@ public record EventFilter(
      * @return a filter
      */
     public EventFilter categories(String... names) {
-        return new EventFilter(streams, streamPrefixes, List.of(names), types);
+        return new EventFilter(streams, streamPrefixes, Arguments.list("categories", names), types);
     }
 
     /**
@@ -68,7 +68,7 @@ public record EventFilter(
      * @return a filter
      */
     public EventFilter types(String... names) {
-        return new EventFilter(streams, streamPrefixes, categories, List.of(names));
+        return new EventFilter(streams, streamPrefixes, categories, Arguments.list("types", names));
     }
 
     dev.mink.client.protos.EventFilter toMessage() {
@@ -81,7 +81,8 @@ public record EventFilter(
     }
 
     private static List<String> checked(String name, List<String> texts) {
-        texts.forEach(text -> Texts.checked(name, text));
-        return List.copyOf(texts);
+        List<String> all = Arguments.list(name, texts);
+        all.forEach(text -> Texts.checked(name, text));
+        return all;
     }
 }

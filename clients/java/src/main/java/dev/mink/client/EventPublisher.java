@@ -69,11 +69,11 @@ final class EventPublisher<T> implements Flow.Publisher<RecordedEvent> {
             work.incrementAndGet(); // nothing is delivered while onSubscribe runs
             try {
                 subscriber.onSubscribe(this);
-            } catch (RuntimeException error) {
+                if (!cancelled) {
+                    open();
+                }
+            } catch (Throwable error) { // also an Error: a call that nobody hears of any more is not to stay open
                 threw(error);
-            }
-            if (!cancelled) {
-                open();
             }
             deliver(1);
         }
@@ -122,7 +122,7 @@ final class EventPublisher<T> implements Flow.Publisher<RecordedEvent> {
             do {
                 try {
                     deliverSome();
-                } catch (RuntimeException error) {
+                } catch (Throwable error) {
                     threw(error);
                 }
                 int left = work.addAndGet(-done);
@@ -175,8 +175,12 @@ final class EventPublisher<T> implements Flow.Publisher<RecordedEvent> {
             return true;
         }
 
-        private void threw(RuntimeException error) {
+        /** Ends it. An Error goes on to whoever looks after the thread. */
+        private void threw(Throwable error) {
             cancel();
+            if (error instanceof Error serious) {
+                throw serious;
+            }
             LOG.log(Level.WARNING, "a subscriber failed, and gets nothing more (rule 2.13 of Reactive Streams)", error);
         }
     }

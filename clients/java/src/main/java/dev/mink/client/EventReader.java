@@ -29,7 +29,8 @@ public final class EventReader implements Iterable<RecordedEvent>, AutoCloseable
     private final Inbox<List<dev.mink.client.protos.RecordedEvent>> inbox;
     private List<dev.mink.client.protos.RecordedEvent> batch = List.of();
     private int at;
-    private boolean ended;
+    private volatile boolean ended;
+    private volatile boolean closed;
 
     EventReader(Inbox<List<dev.mink.client.protos.RecordedEvent>> inbox) {
         this.inbox = inbox;
@@ -99,6 +100,9 @@ public final class EventReader implements Iterable<RecordedEvent>, AutoCloseable
     }
 
     private boolean fill() {
+        if (closed && !ended) {
+            throw closedError();
+        }
         while (at >= batch.size()) {
             if (ended) {
                 return false;
@@ -107,6 +111,9 @@ public final class EventReader implements Iterable<RecordedEvent>, AutoCloseable
             batch = List.of();
             var next = inbox.take(Long.MAX_VALUE);
             if (next == null) {
+                if (closed) { // by another thread; whether all had come by then is chance
+                    throw closedError();
+                }
                 ended = true;
                 return false;
             }
@@ -115,11 +122,18 @@ public final class EventReader implements Iterable<RecordedEvent>, AutoCloseable
         return true;
     }
 
-    /** Ends the reading. Who goes on gets a {@link ClientClosedException}, unless the end was reached. */
+    private static ClientClosedException closedError() {
+        return new ClientClosedException("the reading is closed");
+    }
+
+    /**
+     * Ends the reading. Who goes on always gets a {@link ClientClosedException}; but who had been told of the end before, by {@code
+     * hasNext}, by an empty batch or by {@link #toList}, is told of the end again.
+     */
     @Override
     public void close() {
         if (!ended) {
-            batch = List.of();
+            closed = true;
             inbox.close("the reading");
         }
     }

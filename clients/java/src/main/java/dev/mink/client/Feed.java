@@ -59,11 +59,11 @@ final class Feed<Q, M, T> implements Connection.Open {
 
     /** Begins. What comes is in the inbox. */
     Inbox<T> start() {
-        boolean begun = connection.run(() -> {
+        boolean begun = connection.run(() -> guarded(() -> {
             connection.opened(this);
             brokenAt = patience.brokenAt(System.nanoTime());
             dial();
-        });
+        }));
         if (!begun) {
             inbox.fail(connection.closedError());
         }
@@ -73,7 +73,7 @@ final class Feed<Q, M, T> implements Connection.Open {
     /** The reader has taken something. Called in its thread. */
     private void taken() {
         if (told.compareAndSet(false, true)) {
-            connection.run(this::wanted);
+            connection.run(() -> guarded(this::wanted));
         }
     }
 
@@ -83,6 +83,15 @@ final class Feed<Q, M, T> implements Connection.Open {
     }
 
     // The call.
+
+    /** Does a part of it. What goes wrong in this client itself would go wrong again: it is the end. */
+    private void guarded(Runnable part) {
+        try {
+            part.run();
+        } catch (RuntimeException error) {
+            fail(Errors.ofClient(error));
+        }
+    }
 
     private void dial() {
         if (over) {
@@ -124,7 +133,7 @@ final class Feed<Q, M, T> implements Connection.Open {
             attempt.call.request(room);
         }
         if (awaited > 0 && watch == null) {
-            watch = connection.schedule(this::look, brokenAt - System.nanoTime());
+            watch = connection.schedule(() -> guarded(this::look), brokenAt - System.nanoTime());
         }
     }
 
@@ -136,7 +145,7 @@ final class Feed<Q, M, T> implements Connection.Open {
         }
         long now = System.nanoTime();
         if (now - brokenAt < 0) {
-            watch = connection.schedule(this::look, brokenAt - now);
+            watch = connection.schedule(() -> guarded(this::look), brokenAt - now);
             return;
         }
         failed(hangUp(), last != null && patience.over(now) ? last : patience.silence());
@@ -179,9 +188,9 @@ final class Feed<Q, M, T> implements Connection.Open {
             brokenAt = patience.brokenAt(now);
         }
         if (waits.mayRenew(error)) {
-            connection.renew(version, renewed -> {
+            connection.renew(version, patience.brokenAt(now) - now, renewed -> {
                 if (renewed) {
-                    dial();
+                    guarded(this::dial);
                 } else {
                     fail(error);
                 }
@@ -206,10 +215,10 @@ final class Feed<Q, M, T> implements Connection.Open {
             inbox.put(given);
         }
         connection.schedule(
-                () -> {
+                () -> guarded(() -> {
                     brokenAt = patience.brokenAt(System.nanoTime());
                     dial();
-                },
+                }),
                 delay);
     }
 
@@ -254,7 +263,7 @@ final class Feed<Q, M, T> implements Connection.Open {
         @Override
         public void onMessage(M message) {
             if (attempt == this) {
-                received(message);
+                guarded(() -> received(message));
             }
         }
 
@@ -266,7 +275,7 @@ final class Feed<Q, M, T> implements Connection.Open {
             attempt = null;
             MinkException error = status.isOk() ? null : connection.error(status, trailers);
             span.end(error);
-            ended(version, error);
+            guarded(() -> ended(version, error));
         }
     }
 }

@@ -83,7 +83,7 @@ public final class Mink implements AutoCloseable {
      * @return a client
      */
     public Mink withTimeout(Duration timeout) {
-        return new Mink(client, checked(timeout));
+        return new Mink(client, Arguments.time("timeout", timeout));
     }
 
     /**
@@ -110,7 +110,7 @@ public final class Mink implements AutoCloseable {
      * @throws EventIdConflictException if the id of an event is already there, for another append
      * @throws StreamDeletedException if a stream has a tombstone
      * @throws EventTooLargeException if one event is larger than the server takes
-     * @throws RequestTooLargeException if the events together are
+     * @throws RequestTooLargeException if the events together are, or gRPC itself refuses a message of their size
      */
     public AppendResult append(String stream, Expected expected, List<NewEvent> events) {
         Waiting.checkInterrupted();
@@ -126,7 +126,7 @@ public final class Mink implements AutoCloseable {
      * @return where the events are
      */
     public AppendResult append(String stream, Expected expected, NewEvent... events) {
-        return append(stream, expected, List.of(events));
+        return append(stream, expected, Arguments.list("events", events));
     }
 
     /**
@@ -138,7 +138,7 @@ public final class Mink implements AutoCloseable {
      * @throws EventIdConflictException if the id of an event is already there, for another append
      * @throws StreamDeletedException if a stream has a tombstone
      * @throws EventTooLargeException if one event is larger than the server takes
-     * @throws RequestTooLargeException if the events together are
+     * @throws RequestTooLargeException if the events together are, or gRPC itself refuses a message of their size
      */
     public AppendManyResult appendMany(List<StreamAppend> appends) {
         Waiting.checkInterrupted();
@@ -166,6 +166,7 @@ public final class Mink implements AutoCloseable {
      * @param state the state
      * @return whether it was saved
      * @throws InvalidRequestException if the version is ahead of the stream
+     * @throws RequestTooLargeException if gRPC itself refuses a message of this size
      * @throws StreamNotFoundException if no event was ever appended to the stream
      */
     public SnapshotSaved saveSnapshot(String stream, long version, SnapshotState state) {
@@ -273,7 +274,7 @@ public final class Mink implements AutoCloseable {
         private boolean last;
 
         Pages(ListStreamsOptions options) {
-            this.options = options;
+            this.options = Objects.requireNonNull(options, "options");
         }
 
         @Override
@@ -358,13 +359,6 @@ public final class Mink implements AutoCloseable {
 
     Client client() {
         return client;
-    }
-
-    static Duration checked(Duration timeout) {
-        if (timeout.isNegative() || timeout.isZero()) {
-            throw new IllegalArgumentException("timeout: above zero, not " + timeout);
-        }
-        return timeout;
     }
 
     /** The address. */

@@ -57,7 +57,7 @@ public final class MinkBuilder {
      * @return this
      */
     public MinkBuilder timeout(Duration timeout) {
-        this.timeout = Mink.checked(timeout);
+        this.timeout = Arguments.time("timeout", timeout);
         return this;
     }
 
@@ -99,8 +99,8 @@ public final class MinkBuilder {
     }
 
     /**
-     * What fetches the token. It is called by {@link #build()}, and in a thread of the client when the server refuses the token; it may
-     * take its time, and may throw.
+     * What fetches the token. {@link #build()} calls it and waits for it, at most the client's timeout; it is called again when the server
+     * refuses the token. It runs in a thread of the client, may take its time, and may throw.
      *
      * @param fetch gives a token
      * @return this
@@ -134,7 +134,8 @@ public final class MinkBuilder {
     }
 
     /**
-     * Where the futures of {@link AsyncMink} are completed, and subscribers called. What runs there may wait.
+     * Where the futures of {@link AsyncMink} are completed, and subscribers called. What runs there may wait. What it refuses runs in
+     * {@link ForkJoinPool#commonPool()}. It must not run anything in the thread that calls it: that is the one of the network.
      *
      * @param executor not said: {@link ForkJoinPool#commonPool()}
      * @return this
@@ -167,7 +168,7 @@ public final class MinkBuilder {
         Address to = Settings.address(address, environment);
         Tls how = Settings.tls(tls, tlsWanted, environment);
         Credentials credentials =
-                Settings.credentials(to, how, token, tokenSupplier, tokenFile, insecureToken, environment);
+                Settings.credentials(to, how, token, tokenSupplier, tokenFile, insecureToken, environment, timeout);
         Connection connection = new Connection(to, credentials, Tracings.of(tracing, to));
         return new Mink(new Client(connection, executor), timeout);
     }

@@ -47,7 +47,12 @@ public final class NewEvent {
      * @throws IllegalArgumentException if the type has half a character in it
      */
     public static NewEvent binary(String type, byte[] payload) {
-        return new NewEvent(Uuid7.next(), Texts.checked("type", type), null, ByteString.copyFrom(payload), Map.of());
+        return new NewEvent(
+                Uuid7.next(),
+                Texts.checked("type", type),
+                null,
+                ByteString.copyFrom(Objects.requireNonNull(payload, "payload")),
+                Map.of());
     }
 
     /**
@@ -57,17 +62,18 @@ public final class NewEvent {
      * @return an event
      */
     public NewEvent withId(UUID id) {
-        return withId(id.toString());
+        return withId(Objects.requireNonNull(id, "id").toString());
     }
 
     /**
      * The same event with another id.
      *
-     * @param id a UUID as text; the server checks it
+     * @param id a UUID as text; the server checks it. Empty: the client makes one
      * @return an event
      */
     public NewEvent withId(String id) {
-        return new NewEvent(Texts.checked("id", id), type, json, binary, metadata);
+        String text = Texts.checked("id", id);
+        return new NewEvent(text.isEmpty() ? Uuid7.next() : text, type, json, binary, metadata);
     }
 
     /**
@@ -78,7 +84,7 @@ public final class NewEvent {
      * @return an event
      */
     public NewEvent withMetadata(String name, String value) {
-        return withMetadata(Map.of(name, value));
+        return withMetadata(Map.of(Texts.checked("metadata", name), Texts.checked("metadata", value)));
     }
 
     /**
@@ -88,6 +94,7 @@ public final class NewEvent {
      * @return an event
      */
     public NewEvent withMetadata(Map<String, String> entries) {
+        Objects.requireNonNull(entries, "entries");
         Map<String, String> all = new HashMap<>(metadata);
         entries.forEach((name, value) -> all.put(Texts.checked("metadata", name), Texts.checked("metadata", value)));
         return new NewEvent(id, type, json, binary, Map.copyOf(all));

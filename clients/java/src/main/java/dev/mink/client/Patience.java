@@ -26,12 +26,12 @@ interface Patience {
         OfReading(Address address, java.time.Duration timeout) {
             this.address = address;
             this.timeout = timeout;
-            this.deadline = System.nanoTime() + timeout.toNanos();
+            this.deadline = System.nanoTime() + Times.nanos(timeout);
         }
 
         @Override
         public void begin() {
-            deadline = System.nanoTime() + timeout.toNanos();
+            deadline = System.nanoTime() + Times.nanos(timeout);
         }
 
         @Override
@@ -47,7 +47,7 @@ interface Patience {
         @Override
         public MinkException silence() {
             return new DeadlineExceededException(
-                    "no answer from Mink at " + address + " within " + timeout.toMillis() + " ms");
+                    "no answer from Mink at " + address + " within " + Times.millis(timeout) + " ms");
         }
 
         @Override
@@ -68,7 +68,7 @@ interface Patience {
             this.address = address;
             this.timeout = timeout;
             this.silence = silence;
-            this.giveUpAt = System.nanoTime() + timeout.toNanos();
+            this.giveUpAt = System.nanoTime() + Times.nanos(timeout);
         }
 
         @Override
@@ -81,7 +81,7 @@ interface Patience {
 
         @Override
         public long brokenAt(long now) {
-            return now + patience().toNanos();
+            return now + Times.nanos(patience());
         }
 
         private java.time.Duration patience() {
@@ -91,7 +91,7 @@ interface Patience {
         @Override
         public MinkException silence() {
             return new UnavailableException(
-                    "no message from Mink at " + address + " for " + patience().toMillis()
+                    "no message from Mink at " + address + " for " + Times.millis(patience())
                             + " ms, not even a checkpoint",
                     null);
         }

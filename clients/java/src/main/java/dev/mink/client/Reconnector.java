@@ -17,16 +17,23 @@ final class Reconnector {
 
     private final ManagedChannel channel;
     private final ScheduledExecutorService loop;
+    private final Runnable connected;
     private double pause = FIRST_SECONDS;
     private boolean waiting;
 
-    private Reconnector(ManagedChannel channel, ScheduledExecutorService loop) {
+    private Reconnector(ManagedChannel channel, ScheduledExecutorService loop, Runnable connected) {
         this.channel = channel;
         this.loop = loop;
+        this.connected = connected;
     }
 
-    static void watch(ManagedChannel channel, ScheduledExecutorService loop) {
-        new Reconnector(channel, loop).look();
+    /**
+     * Begins.
+     *
+     * @param connected told whenever there is a connection
+     */
+    static void watch(ManagedChannel channel, ScheduledExecutorService loop, Runnable connected) {
+        new Reconnector(channel, loop, connected).look();
     }
 
     private void look() {
@@ -36,6 +43,7 @@ final class Reconnector {
         }
         if (state == ConnectivityState.READY) {
             pause = FIRST_SECONDS;
+            connected.run();
         }
         channel.notifyWhenStateChanged(state, this::look);
         if (state == ConnectivityState.TRANSIENT_FAILURE && !waiting) {

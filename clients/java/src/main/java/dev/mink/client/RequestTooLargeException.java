@@ -1,6 +1,10 @@
 package dev.mink.client;
 
-/** The events of one append are together larger than the server takes. */
+/**
+ * The events of one append are together larger than the server takes. Also what gRPC itself refuses, an append or a snapshot that is larger
+ * than its largest message: {@link #size} is then that of the message, {@link #limit} 0, and
+ * {@link #reason} {@code RESOURCE_EXHAUSTED}.
+ */
 public final class RequestTooLargeException extends MinkException {
     private static final long serialVersionUID = 1L;
 
@@ -13,10 +17,14 @@ public final class RequestTooLargeException extends MinkException {
      *
      * @param message what went wrong, for a person
      * @param size the size, in bytes
-     * @param limit the limit, in bytes
+     * @param limit the limit, in bytes; 0: not known
      */
     public RequestTooLargeException(String message, long size, long limit) {
-        super("REQUEST_TOO_LARGE", message);
+        this("REQUEST_TOO_LARGE", message, size, limit);
+    }
+
+    RequestTooLargeException(String reason, String message, long size, long limit) {
+        super(reason, message);
         this.size = size;
         this.limit = limit;
     }
@@ -33,7 +41,7 @@ public final class RequestTooLargeException extends MinkException {
     /**
      * The limit that it breaks.
      *
-     * @return in bytes
+     * @return in bytes; 0: not known, because gRPC itself refused it
      */
     public long limit() {
         return limit;

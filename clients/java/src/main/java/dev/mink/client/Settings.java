@@ -1,6 +1,7 @@
 package dev.mink.client;
 
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.Locale;
 import java.util.function.Function;
 import java.util.function.Supplier;
@@ -59,7 +60,7 @@ final class Settings {
         };
     }
 
-    /** The credentials of a client, out of what was given and the environment; checked. */
+    /** The credentials of a client, out of what was given and the environment; checked. Fetching a token may take the timeout. */
     static Credentials credentials(
             Address address,
             Tls tls,
@@ -67,7 +68,8 @@ final class Settings {
             Supplier<String> fetch,
             Path tokenFile,
             boolean insecureToken,
-            Function<String, String> environment) {
+            Function<String, String> environment,
+            Duration timeout) {
         String text = token;
         Path file = tokenFile;
         if ((token != null || fetch != null) && file != null) {
@@ -91,7 +93,7 @@ final class Settings {
                     "the token would go to " + address
                             + " in clear: turn TLS on; or allow it, if something else encrypts the way");
         }
-        return new Credentials(tls, text, fetch, file);
+        return new Credentials(tls, text, fetch, file, timeout);
     }
 
     private static Path path(String argument, String variable, Function<String, String> environment) {

@@ -2,6 +2,7 @@ package dev.mink.client;
 
 import com.google.protobuf.ByteString;
 import java.util.Map;
+import java.util.Objects;
 
 /** A state to save as a snapshot. It never changes. */
 public final class SnapshotState {
@@ -33,7 +34,7 @@ public final class SnapshotState {
      * @return the state
      */
     public static SnapshotState binary(byte[] state) {
-        return new SnapshotState(null, ByteString.copyFrom(state), Map.of());
+        return new SnapshotState(null, ByteString.copyFrom(Objects.requireNonNull(state, "state")), Map.of());
     }
 
     /**
@@ -43,6 +44,7 @@ public final class SnapshotState {
      * @return a state
      */
     public SnapshotState withMetadata(Map<String, String> entries) {
+        Objects.requireNonNull(entries, "entries");
         entries.forEach((name, value) -> {
             Texts.checked("metadata", name);
             Texts.checked("metadata", value);

@@ -21,7 +21,7 @@ public record StreamAppend(String stream, Expected expected, List<NewEvent> even
     public StreamAppend {
         Objects.requireNonNull(stream, "stream");
         Objects.requireNonNull(expected, "expected");
-        events = List.copyOf(events);
+        events = Arguments.list("events", events);
     }
 
     /**
@@ -32,6 +32,6 @@ public record StreamAppend(String stream, Expected expected, List<NewEvent> even
      * @param events the events, in order; none: the stream is only checked
      */
     public StreamAppend(String stream, Expected expected, NewEvent... events) {
-        this(stream, expected, List.of(events));
+        this(stream, expected, Arguments.list("events", events));
     }
 }

@@ -6,6 +6,7 @@ import dev.mink.client.protos.ReadStreamResponse;
 import dev.mink.client.protos.RecordedEvent;
 import dev.mink.client.protos.Snapshot;
 import java.util.List;
+import java.util.Objects;
 
 /** One reading of a stream: what was asked, and how far it has come. */
 final class StreamSource implements Source<ReadStreamRequest, ReadStreamResponse, List<RecordedEvent>> {
@@ -21,7 +22,7 @@ final class StreamSource implements Source<ReadStreamRequest, ReadStreamResponse
 
     StreamSource(String stream, ReadStreamOptions options) {
         this.stream = Texts.checked("stream", stream);
-        this.backwards = options.backwards();
+        this.backwards = Objects.requireNonNull(options, "options").backwards();
         this.fromVersion = options.fromVersion();
         this.limit = options.limit();
     }

@@ -28,9 +28,7 @@ public record SubscribeOptions(
     public SubscribeOptions {
         Texts.checked("logId", logId);
         Objects.requireNonNull(filter, "filter");
-        if (silenceTimeout.isNegative() || silenceTimeout.isZero()) {
-            throw new IllegalArgumentException("silenceTimeout: above zero, not " + silenceTimeout);
-        }
+        Arguments.time("silenceTimeout", silenceTimeout);
     }
 
     /**

@@ -63,11 +63,11 @@ public final class Subscription implements Iterable<RecordedEvent>, AutoCloseabl
     /**
      * The next event; waits for it, but not for ever.
      *
-     * @param wait how long
+     * @param wait how long; not at all if it is not above zero
      * @return an event; nothing if none came in that time
      */
     public Optional<RecordedEvent> next(Duration wait) {
-        long until = System.nanoTime() + wait.toNanos();
+        long until = System.nanoTime() + Times.nanos(wait);
         while (at >= batch.size()) {
             long left = until - System.nanoTime();
             if (!receive(Math.max(0, left)) && left <= 0) {
@@ -99,12 +99,12 @@ public final class Subscription implements Iterable<RecordedEvent>, AutoCloseabl
      * The same, and not for ever: returns whenever the server says anything (a checkpoint every few seconds, caught up, fell behind), so
      * that {@link #position()} can be saved also when nothing matches.
      *
-     * @param wait how long to wait for the server
+     * @param wait how long to wait for the server; not at all if it is not above zero
      * @return events; none if the server had something else to say, or nothing in that time
      */
     public List<RecordedEvent> nextBatch(Duration wait) {
         if (at >= batch.size()) {
-            receive(Math.max(0, wait.toNanos()));
+            receive(Times.nanos(wait));
         }
         return takeBatch();
     }

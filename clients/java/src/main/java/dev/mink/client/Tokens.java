@@ -5,6 +5,12 @@ import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.FutureTask;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import java.util.function.Supplier;
 
 /** Tokens: what can be one, and reading one from a file. No error shows a token. */
 final class Tokens {
@@ -36,6 +42,40 @@ final class Tokens {
                     argument, where + " is not " + LONGEST + " or fewer printable ASCII characters without spaces");
         }
         return text;
+    }
+
+    /**
+     * A token that somebody's function fetches, in a thread of its own.
+     *
+     * @param fetch gives a checked token
+     * @param timeout how long that may take
+     * @throws CredentialsException if it cannot be fetched, or not in that time
+     * @throws CallInterruptedException if this thread is interrupted
+     */
+    static String fetched(Supplier<String> fetch, Duration timeout) {
+        var fetched = new FutureTask<>(fetch::get);
+        Thread thread = new Thread(fetched, "mink-token");
+        thread.setDaemon(true);
+        thread.start();
+        try {
+            return fetched.get(Times.nanos(timeout), TimeUnit.NANOSECONDS);
+        } catch (InterruptedException error) {
+            fetched.cancel(true);
+            throw Waiting.interrupted();
+        } catch (TimeoutException error) {
+            fetched.cancel(true);
+            throw new CredentialsException("token", "was not fetched within " + Times.millis(timeout) + " ms");
+        } catch (ExecutionException error) {
+            if (error.getCause() instanceof CredentialsException known) {
+                throw known;
+            }
+            // Its name alone: somebody else's message may have a secret in it. Whoever looks for the cause finds it.
+            var wrong = new CredentialsException(
+                    "token",
+                    "could not be fetched: " + error.getCause().getClass().getName());
+            wrong.initCause(error.getCause());
+            throw wrong;
+        }
     }
 
     /**

@@ -46,7 +46,7 @@ final class UnaryCall<Q, R, T> implements Connection.Open {
         this.spans = spans;
         this.timeout = timeout;
         this.result = result;
-        this.deadline = System.nanoTime() + timeout.toNanos();
+        this.deadline = System.nanoTime() + Times.nanos(timeout);
     }
 
     /**
@@ -68,7 +68,7 @@ final class UnaryCall<Q, R, T> implements Connection.Open {
             Duration timeout,
             CompletableFuture<T> result) {
         var made = new UnaryCall<>(connection, method, request, convert, mayRetry, spans, timeout, result);
-        if (!connection.run(made::begin)) {
+        if (!connection.run(() -> made.guarded(made::begin))) {
             made.result.completeExceptionally(connection.closedError());
         }
         made.result.whenComplete((value, error) -> {
@@ -78,6 +78,15 @@ final class UnaryCall<Q, R, T> implements Connection.Open {
             }
         });
         return made.result;
+    }
+
+    /** Does a part of it. What goes wrong in this client itself would go wrong again: it is the end. */
+    private void guarded(Runnable part) {
+        try {
+            part.run();
+        } catch (RuntimeException error) {
+            result.completeExceptionally(Errors.ofClient(error));
+        }
     }
 
     private void begin() {
@@ -107,9 +116,9 @@ final class UnaryCall<Q, R, T> implements Connection.Open {
         if (error instanceof DeadlineExceededException) {
             result.completeExceptionally(last != null ? last : late());
         } else if (waits.mayRenew(error)) {
-            connection.renew(version, renewed -> {
+            connection.renew(version, deadline - System.nanoTime(), renewed -> {
                 if (renewed) {
-                    attempt();
+                    guarded(this::attempt);
                 } else {
                     result.completeExceptionally(error);
                 }
@@ -118,7 +127,7 @@ final class UnaryCall<Q, R, T> implements Connection.Open {
             long delay = waits.next(error);
             last = error;
             if (mayRetry.test(error) && System.nanoTime() + delay - deadline < 0) {
-                connection.schedule(this::attempt, delay);
+                connection.schedule(() -> guarded(this::attempt), delay);
             } else {
                 result.completeExceptionally(error);
             }
@@ -127,7 +136,7 @@ final class UnaryCall<Q, R, T> implements Connection.Open {
 
     private MinkException late() {
         return new DeadlineExceededException(
-                "no answer from Mink at " + connection.address() + " within " + timeout.toMillis() + " ms");
+                "no answer from Mink at " + connection.address() + " within " + Times.millis(timeout) + " ms");
     }
 
     private void cancel() {
@@ -158,6 +167,10 @@ final class UnaryCall<Q, R, T> implements Connection.Open {
 
         @Override
         public void onClose(Status status, Metadata trailers) {
+            guarded(() -> ended(status, trailers));
+        }
+
+        private void ended(Status status, Metadata trailers) {
             if (status.isOk() && message != null) {
                 span.end(null);
                 result.complete(convert.apply(message));
@@ -165,7 +178,7 @@ final class UnaryCall<Q, R, T> implements Connection.Open {
             }
             MinkException error = status.isOk()
                     ? new InternalException("INTERNAL", "the server ended the call without an answer")
-                    : connection.error(status, trailers);
+                    : Errors.ofSize(connection.error(status, trailers), request);
             span.end(error);
             failed(error, version);
         }

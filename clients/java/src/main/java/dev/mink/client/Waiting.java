@@ -5,6 +5,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Executor;
+import java.util.concurrent.ForkJoinPool;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.function.Function;
 
@@ -80,12 +81,12 @@ final class Waiting {
         return given;
     }
 
-    /** Runs something in an executor; here, if that one has ended. */
+    /** Runs something in an executor; in the common pool, if that one refuses it. Never here: what it waits for may need this thread. */
     static void execute(Executor executor, Runnable task) {
         try {
             executor.execute(task);
         } catch (RejectedExecutionException error) {
-            task.run();
+            ForkJoinPool.commonPool().execute(task);
         }
     }
 }

@@ -3,6 +3,7 @@ package dev.mink.client;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -11,9 +12,12 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.FileTime;
+import java.time.Duration;
 import java.time.Instant;
 import java.util.Map;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.locks.LockSupport;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -47,7 +51,8 @@ class CredentialsTest {
                 null,
                 says.tokenFile,
                 says.insecureToken,
-                environment::get);
+                environment::get,
+                Duration.ofSeconds(5));
     }
 
     /** What a test says; nothing if it does not. */
@@ -157,7 +162,8 @@ class CredentialsTest {
     @Test
     void whatFetchesATokenIsAskedWhenTheClientIsMadeAndWhenItIsRefused() {
         var count = new AtomicInteger();
-        Credentials credentials = new Credentials(null, null, () -> "token-" + count.incrementAndGet(), null);
+        Credentials credentials =
+                new Credentials(null, null, () -> "token-" + count.incrementAndGet(), null, Duration.ofSeconds(5));
         assertEquals("Bearer token-1", token(credentials));
         int version = credentials.version();
         assertTrue(credentials.renew(version));
@@ -172,7 +178,8 @@ class CredentialsTest {
                     }
                     return "first";
                 },
-                null);
+                null,
+                Duration.ofSeconds(5));
         assertFalse(failing.renew(failing.version()));
         assertEquals("Bearer first", token(failing));
         assertThrows(
@@ -245,5 +252,31 @@ class CredentialsTest {
         assertEquals(argument, error.argument());
         assertTrue(error.problem().contains(problem), error.problem());
         assertFalse(error.getMessage().contains("THESECRETPART"), error.getMessage());
+    }
+
+    @Test
+    void aTokenThatCannotBeFetchedWhenTheClientIsMadeSaysWhyInItsCause() {
+        var cause = new IllegalStateException("THESECRETPART");
+        var error = assertThrows(CredentialsException.class, () -> new MinkBuilder(name -> null)
+                .token(() -> {
+                    throw cause;
+                })
+                .build());
+        assertEquals("token: could not be fetched: java.lang.IllegalStateException", error.getMessage());
+        assertSame(cause, error.getCause());
+    }
+
+    @Test
+    void fetchingATokenTakesNoLongerThanTheTimeout() {
+        long begin = System.nanoTime();
+        var error = assertThrows(CredentialsException.class, () -> new MinkBuilder(name -> null)
+                .timeout(Duration.ofMillis(200))
+                .token(() -> {
+                    LockSupport.parkNanos(TimeUnit.SECONDS.toNanos(20));
+                    return "late";
+                })
+                .build());
+        assertEquals("token: was not fetched within 200 ms", error.getMessage());
+        assertTrue(System.nanoTime() - begin < TimeUnit.SECONDS.toNanos(5));
     }
 }

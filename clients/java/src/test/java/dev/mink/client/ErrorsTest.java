@@ -198,4 +198,13 @@ class ErrorsTest {
         assertEquals("cannot reach Mink at host:1: io exception (refused)", error.getMessage());
         assertInstanceOf(ConnectException.class, error.getCause());
     }
+
+    @Test
+    void whatIsSmallIsNeverTooLarge() {
+        var exhausted = new MinkException("RESOURCE_EXHAUSTED", "slower");
+        var request = dev.mink.client.protos.SaveSnapshotRequest.newBuilder();
+        assertSame(exhausted, Errors.ofSize(exhausted, request.build()));
+        request.setBinary(ByteString.copyFrom(new byte[5000]));
+        assertInstanceOf(RequestTooLargeException.class, Errors.ofSize(exhausted, request.build()));
+    }
 }

@@ -11,6 +11,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.Executor;
 import java.util.concurrent.Flow;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
@@ -42,7 +43,7 @@ class EventPublisherTest {
     }
 
     /** Notes what it is given. */
-    private static final class Noting implements Flow.Subscriber<RecordedEvent> {
+    private static class Noting implements Flow.Subscriber<RecordedEvent> {
         final BlockingQueue<Object> seen = new LinkedBlockingQueue<>();
         final CompletableFuture<Flow.Subscription> subscription = new CompletableFuture<>();
 
@@ -291,6 +292,38 @@ class EventPublisherTest {
                             .toList());
             assertTrue(
                     noted.getPassedTests().size() >= 25, noted.getPassedTests().size() + " rules were tested");
+        }
+    }
+
+    @Test
+    void anErrorOfASubscriberEndsItsCall() throws Exception {
+        server.on("ReadAll", (call, message) -> call.reply(batch(1, 1)));
+        var thrown = new CompletableFuture<Throwable>();
+        Executor threads = new Threads(thrown);
+        try (Mink mink = server.client().executor(threads).build()) {
+            mink.async().readAll(ReadAllOptions.FORWARDS).subscribe(new Noting() {
+                @Override
+                public void onSubscribe(Flow.Subscription given) {
+                    given.request(9);
+                }
+
+                @Override
+                public void onNext(RecordedEvent event) {
+                    throw new AssertionError("mine");
+                }
+            });
+            assertEquals("mine", thrown.get(5, TimeUnit.SECONDS).getMessage());
+            assertTrue(server.calls("ReadAll").get(0).cancelled.await(5, TimeUnit.SECONDS));
+        }
+    }
+
+    /** A thread for each task; notes what nobody has caught. */
+    private record Threads(CompletableFuture<Throwable> thrown) implements Executor {
+        @Override
+        public void execute(Runnable task) {
+            Thread thread = new Thread(task);
+            thread.setUncaughtExceptionHandler((of, error) -> thrown.complete(error));
+            thread.start();
         }
     }
 }

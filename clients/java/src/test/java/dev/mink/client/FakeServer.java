@@ -5,10 +5,12 @@ import com.google.protobuf.Message;
 import com.google.rpc.ErrorInfo;
 import com.google.rpc.RetryInfo;
 import io.grpc.HandlerRegistry;
+import io.grpc.InsecureServerCredentials;
 import io.grpc.Metadata;
 import io.grpc.MethodDescriptor;
 import io.grpc.Server;
 import io.grpc.ServerCall;
+import io.grpc.ServerCredentials;
 import io.grpc.ServerMethodDefinition;
 import io.grpc.Status;
 import io.grpc.netty.shaded.io.grpc.netty.NettyServerBuilder;
@@ -36,6 +38,11 @@ final class FakeServer implements AutoCloseable {
     private final List<Call> calls = new CopyOnWriteArrayList<>();
 
     FakeServer() throws IOException {
+        this(InsecureServerCredentials.create());
+    }
+
+    /** One that speaks TLS. */
+    FakeServer(ServerCredentials credentials) throws IOException {
         var handlers = new HandlerRegistry() {
             @Override
             public ServerMethodDefinition<?, ?> lookupMethod(String method, String authority) {
@@ -48,7 +55,7 @@ final class FakeServer implements AutoCloseable {
                 return ServerMethodDefinition.create(descriptor, (call, headers) -> begin(method, call, headers));
             }
         };
-        server = NettyServerBuilder.forAddress(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0))
+        server = NettyServerBuilder.forAddress(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0), credentials)
                 .maxInboundMessageSize(64 * 1024 * 1024)
                 .fallbackHandlerRegistry(handlers)
                 .build()

@@ -2,6 +2,7 @@ package dev.mink.client;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -251,5 +252,61 @@ class ReadingTest {
                         List.of(3L, 2L, 1L), events.map(RecordedEvent::version).toList());
             }
         }
+    }
+
+    @Test
+    void whatIsClosedBeforeItsEndIsAlwaysClosed() throws Exception {
+        server.on("ReadStream", (call, message) -> {
+            call.reply(batch(1, 2));
+            call.ok();
+        });
+        try (Mink mink = server.client().build()) {
+            for (long millis : new long[] {0, 300}) { // with and without all of it there
+                EventReader reader = mink.readStream("S-1");
+                Thread.sleep(millis);
+                reader.close();
+                assertThrows(ClientClosedException.class, reader::nextBatch);
+                assertThrows(ClientClosedException.class, reader::toList);
+            }
+            EventReader begun = mink.readStream("S-1");
+            begun.iterator().next();
+            begun.close();
+            assertThrows(ClientClosedException.class, () -> begun.iterator().hasNext());
+            EventReader whole = mink.readStream("S-1");
+            assertEquals(2, whole.toList().size());
+            whole.close();
+            assertEquals(List.of(), whole.toList());
+        }
+    }
+
+    @Test
+    void whatGoesWrongInTheClientIsTheEndWithItsCause() {
+        server.on("ReadStream", (call, message) -> call.reply(batch(1, 2)));
+        var wrong = new IllegalStateException("mine");
+        for (boolean asking : new boolean[] {true, false}) {
+            var source = new Source<ReadStreamRequest, ReadStreamResponse, Object>() {
+                @Override
+                public ReadStreamRequest next() {
+                    if (asking) {
+                        throw wrong;
+                    }
+                    return ReadStreamRequest.getDefaultInstance();
+                }
+
+                @Override
+                public Object saw(ReadStreamResponse message) {
+                    throw wrong;
+                }
+            };
+            try (Mink mink = server.client().build()) {
+                Connection connection = mink.client().connection();
+                var patience = new Patience.OfReading(connection.address(), Duration.ofSeconds(5));
+                var inbox = new Feed<>(connection, Methods.READ_STREAM, source, patience, () -> Tracing.CallSpan.NONE)
+                        .start();
+                var error = assertThrows(InternalException.class, () -> inbox.take(TimeUnit.SECONDS.toNanos(5)));
+                assertSame(wrong, error.getCause());
+            }
+        }
+        assertEquals(1, server.calls("ReadStream").size());
     }
 }

@@ -13,6 +13,7 @@ import dev.mink.client.protos.SubscribeAllRequest;
 import dev.mink.client.protos.SubscribeAllResponse;
 import io.grpc.Status;
 import java.time.Duration;
+import java.time.temporal.ChronoUnit;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
@@ -229,6 +230,19 @@ class SubscriptionTest {
                     assertEquals("3", resumed.next().json());
                 }
             }
+        }
+    }
+
+    @Test
+    void aPatienceWithoutEndIsOne() {
+        Duration ever = ChronoUnit.FOREVER.getDuration();
+        server.on("SubscribeAll", (call, message) -> call.reply(events(1, 1)));
+        try (Mink mink = server.client().timeout(ever).build();
+                Subscription events =
+                        mink.subscribeAll(SubscribeOptions.fromStart().silenceTimeout(ever))) {
+            assertEquals(1, events.next(ever).orElseThrow().position());
+            assertEquals(Optional.empty(), events.next(Duration.ofSeconds(-1)));
+            assertEquals(List.of(), events.nextBatch(Duration.ZERO));
         }
     }
 }

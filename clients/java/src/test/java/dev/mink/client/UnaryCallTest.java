@@ -1,6 +1,7 @@
 package dev.mink.client;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -11,9 +12,14 @@ import dev.mink.client.protos.ListStreamsResponse;
 import dev.mink.client.protos.StreamInfo;
 import io.grpc.Status;
 import java.time.Duration;
+import java.time.temporal.ChronoUnit;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.Executor;
+import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.locks.LockSupport;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -161,6 +167,87 @@ class UnaryCallTest {
     private static final class StreamInfos {
         static String name(dev.mink.client.StreamInfo info) {
             return info.stream();
+        }
+    }
+
+    @Test
+    void aTimeWithoutEndReachesTheRealServer() {
+        try (Mink mink =
+                RealServer.client().timeout(ChronoUnit.FOREVER.getDuration()).build()) {
+            String stream = "Ever-" + Uuid7.next();
+            assertEquals(
+                    1,
+                    mink.append(stream, Expected.NO_STREAM, NewEvent.json("A", "1"))
+                            .version());
+            assertEquals(1, mink.getStream(stream).version());
+            assertEquals(1, mink.readStream(stream).toList().size());
+        }
+    }
+
+    @Test
+    void whatGoesWrongInTheClientIsTheEndWithItsCause() {
+        server.on("GetStream", (call, message) -> call.answer(FOUND));
+        try (Mink mink = server.client().build()) {
+            var wrong = new IllegalStateException("mine");
+            var future = mink.client()
+                    .call(
+                            Methods.GET_STREAM,
+                            dev.mink.client.protos.GetStreamRequest.getDefaultInstance(),
+                            found -> {
+                                throw wrong;
+                            },
+                            Duration.ofSeconds(5));
+            assertSame(
+                    wrong,
+                    assertThrows(InternalException.class, () -> Waiting.on(future))
+                            .getCause());
+        }
+        assertEquals(1, server.calls("GetStream").size());
+    }
+
+    @Test
+    void whatGrpcItselfFindsTooLargeIsTooLarge() {
+        NewEvent large = NewEvent.binary("Large", new byte[70 << 20]);
+        try (Mink mink = RealServer.client().timeout(Duration.ofSeconds(20)).build()) {
+            var error = assertThrows(RequestTooLargeException.class, () -> mink.append("Large-1", Expected.ANY, large));
+            assertTrue(error.size() > 70 << 20, error.toString());
+            assertEquals("0 RESOURCE_EXHAUSTED", error.limit() + " " + error.reason());
+            SnapshotState state = SnapshotState.binary(new byte[70 << 20]);
+            assertThrows(RequestTooLargeException.class, () -> mink.saveSnapshot("Large-1", 1, state));
+        }
+    }
+
+    @Test
+    void lookingForAnotherTokenTakesNoLongerThanTheCall() {
+        server.on("GetStream", (call, message) -> call.fail(Status.UNAUTHENTICATED));
+        var fetches = new AtomicInteger();
+        MinkBuilder builder = server.client().timeout(Duration.ofMillis(400)).token(() -> {
+            if (fetches.incrementAndGet() > 1) {
+                LockSupport.parkNanos(TimeUnit.SECONDS.toNanos(5));
+            }
+            return "token-" + fetches;
+        });
+        try (Mink mink = builder.build()) {
+            long begin = System.nanoTime();
+            assertThrows(UnauthenticatedException.class, () -> mink.getStream("S"));
+            assertTrue(System.nanoTime() - begin < TimeUnit.SECONDS.toNanos(2));
+        }
+    }
+
+    @Test
+    void anExecutorThatRefusesNeverMakesTheThreadOfTheNetworkWait() throws Exception {
+        server.on("GetStream", (call, message) -> call.answer(FOUND));
+        Executor refusing = task -> {
+            throw new RejectedExecutionException("it has ended");
+        };
+        try (Mink mink = server.client().executor(refusing).build()) {
+            assertEquals(
+                    3,
+                    mink.async()
+                            .getStream("S")
+                            .thenApply(found -> mink.getStream("S"))
+                            .get(5, TimeUnit.SECONDS)
+                            .version());
         }
     }
 }

@@ -13,12 +13,15 @@ import java.io.ObjectOutputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.time.temporal.ChronoUnit;
+import java.util.Arrays;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.UUID;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.function.Executable;
 
 /** Events, expectations, ids and options. */
 class ValuesTest {
@@ -136,5 +139,50 @@ class ValuesTest {
     void theVersionIsThatOfThePackage() throws Exception {
         String pom = Files.readString(Path.of("pom.xml"));
         assertTrue(pom.contains("<artifactId>mink-client</artifactId>\n    <version>" + Version.TEXT + "</version>"));
+    }
+
+    @Test
+    void anEmptyIdBecomesOneOfTheClients() {
+        NewEvent event = NewEvent.json("A", "1").withId("");
+        assertEquals(7, UUID.fromString(event.id()).version());
+    }
+
+    @Test
+    void whatIsMissingIsNamed() {
+        NewEvent event = NewEvent.json("A", "1");
+        try (Mink mink = new MinkBuilder(name -> null).address("127.0.0.1:1").build()) {
+            assertMissing("expected", () -> mink.append("S", null, event));
+            assertMissing("stream", () -> mink.append(null, Expected.ANY, event));
+            assertMissing("events", () -> mink.append("S", Expected.ANY, (List<NewEvent>) null));
+            assertMissing("events[1]", () -> mink.append("S", Expected.ANY, Arrays.asList(event, null)));
+            assertMissing("events[0]", () -> mink.append("S", Expected.ANY, (NewEvent) null));
+            assertMissing("events[1]", () -> mink.async().append("S", Expected.ANY, event, null));
+            assertMissing("appends[0]", () -> mink.appendMany(Arrays.asList((StreamAppend) null)));
+            assertMissing("appends", () -> mink.appendMany(null));
+            assertMissing("options", () -> mink.readAll(null));
+            assertMissing("options", () -> mink.readStream("S", null));
+            assertMissing("options", () -> mink.subscribeAll(null));
+            assertMissing("options", () -> mink.async().subscribeAll(null));
+            assertMissing("options", () -> mink.listStreams(null));
+            assertMissing("expected", () -> mink.deleteStream("S", null));
+            assertMissing("state", () -> mink.saveSnapshot("S", 1, null));
+            assertMissing("timeout", () -> mink.withTimeout(null));
+        }
+        assertMissing("categories[0]", () -> EventFilter.ALL.categories((String) null));
+        assertMissing("silenceTimeout", () -> SubscribeOptions.fromStart().silenceTimeout(null));
+        assertMissing("payload", () -> NewEvent.binary("A", null));
+    }
+
+    private static void assertMissing(String name, Executable call) {
+        assertEquals(name, assertThrows(NullPointerException.class, call).getMessage());
+    }
+
+    @Test
+    void aTimeIsAtMostAHundredYearsInNanoseconds() {
+        long most = Times.nanos(ChronoUnit.FOREVER.getDuration());
+        assertTrue(most > 0 && System.nanoTime() + most > System.nanoTime());
+        assertEquals(most, Times.nanos(Duration.ofDays(200_000)));
+        assertEquals(1_500_000_000, Times.nanos(Duration.ofMillis(1500)));
+        assertEquals(0, Times.nanos(Duration.ofSeconds(Long.MIN_VALUE)));
     }
 }
