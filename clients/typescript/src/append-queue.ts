@@ -91,11 +91,13 @@ export class AppendQueue {
         };
         this.#queue.push(append);
         this.#wakeBy(deadline);
+        this.#timer?.ref();
         if (signal !== undefined) {
           off = onAbort(signal, () => {
             fail(append, signal.reason);
             // Nobody waits for its result any more; neither does closing. Where it still waits to be sent, it is passed over.
             this.#inFlight.delete(number);
+            this.#rest();
             this.#wake();
           });
         }
@@ -152,6 +154,7 @@ export class AppendQueue {
         append.resolve(outcome);
       }
     });
+    this.#rest();
     this.#wake();
   }
 
@@ -209,6 +212,13 @@ export class AppendQueue {
     yield* this.#queue.slice(this.#head);
     for (const { append } of this.#delayed) {
       yield append;
+    }
+  }
+
+  /** A deadline that nobody waits for keeps no process. */
+  #rest(): void {
+    if (this.isEmpty) {
+      this.#timer?.unref();
     }
   }
 

@@ -40,13 +40,13 @@ export abstract class Payload {
  * @throws TypeError - The value, or something in it, has no JSON form: undefined, a function, a bigint, an object that contains itself.
  */
 export function toJson(name: string, value: unknown): string {
-  let text: string | undefined;
+  let text: unknown; // what is declared leaves out undefined
   try {
     text = JSON.stringify(value);
   } catch (error) {
     throw error instanceof TypeError ? new TypeError(`${name}: ${whyNot(value, error)}`, { cause: error }) : error;
   }
-  if (text === undefined) {
+  if (typeof text !== "string") {
     throw new TypeError(`${name}: a value with a JSON form, not ${kindOf(value)}`);
   }
   return text;
