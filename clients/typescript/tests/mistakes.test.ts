@@ -202,7 +202,7 @@ test("what gRPC itself refuses as too large is RequestTooLarge, with the size an
 
 test("what is no Mink is told with its address and with advice, in one line", async () => {
   const other = createServer((_, response) => response.end()).listen(0, "127.0.0.1");
-  const silent = createSocket(() => undefined).listen(0, "127.0.0.1");
+  const silent = createSocket((socket) => socket.unref()).listen(0, "127.0.0.1");
   await using server = await FakeServer.start({});
   await assert.rejects(server.client().getStream("S"), (error) => {
     assert(error instanceof MinkError && error.reason === "UNIMPLEMENTED");
@@ -226,5 +226,5 @@ test("what is no Mink is told with its address and with advice, in one line", as
   await assert.rejects(mink.getStream("S"), DeadlineExceeded);
   await assert.rejects(mink.subscribeAll()[Symbol.asyncIterator]().next(), DeadlineExceeded);
   other.close();
-  silent.close();
+  silent.unref().close();
 });
