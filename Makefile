@@ -35,10 +35,11 @@ run: env-run ## Start Mink (on an embedded Postgres, unless DATABASE_URL says ot
 
 .PHONY: test
 test: env ## Run the tests; TESTS=tests/unit chooses, ARGS='-x -k append' goes to pytest
-	@$(BIN)/pytest -m 'not reliability' $(if $(TESTS),,$(PARALLEL)) $(ARGS) $(TESTS)
+	@$(BIN)/pytest -m 'not reliability' $(if $(TESTS),,$(PARALLEL) --ignore=tests/conformance) $(ARGS) $(TESTS)
 
 .PHONY: test-clients
 test-clients: env ## Run the tests of the Go, TypeScript and Java clients, and the cases that all clients must pass; CLIENTS=go chooses
+	@$(BIN)/pytest $(PARALLEL) tests/conformance
 	@tools/clients test $(CLIENTS)
 	@clients/conformance/run --keep-going $(CLIENTS) $(ARGS)
 
