@@ -228,7 +228,9 @@ final class Appender implements AppendSession.Owner {
             }
         }
         backlog.clearButRenewing();
-        renew(again, version);
+        if (!again.isEmpty()) {
+            renew(again, version);
+        }
     }
 
     private void failAll(Supplier<MinkException> why) {
