@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -124,35 +125,38 @@ class RawWorker:
         try:
             while (message := await self.call.read()) is not grpc.aio.EOF:
                 self.messages.append(message)
-                kind = message.WhichOneof("message")
-                said = getattr(message, kind)
-                if kind == "welcome":
-                    assert not self.welcome.worker_id
-                    self.welcome = said
-                elif kind == "assigned":
-                    assert said.lease.token not in self.leases
-                    self.leases[said.lease.token] = said
-                    await self.on_assigned(said)
-                elif kind == "events":
-                    assert said.events
-                    self.in_hand[said.lease.token] += 1
-                    await self.on_events(said)
-                elif kind == "progress":
-                    self.caught_up[said.lease.token] = said.caught_up
-                    await self.on_progress(said)
-                elif kind == "revoked":
-                    if said.lost:
-                        self.lost.append(said.lease.token)
-                        self.leases.pop(said.lease.token, None)
-                    else:
-                        await self.on_revoked(said)
-                elif kind == "replay":
-                    await self.on_replay(said)
+                # It may have said goodbye while this was on its way: then it cannot answer, but must read on to the call's end.
+                with suppress(asyncio.InvalidStateError):
+                    await self._take(message)
             await self.call.wait_for_connection()
         except grpc.aio.AioRpcError as error:
             self.error = error
-        except asyncio.InvalidStateError:
-            pass
+
+    async def _take(self, message: pb.RunResponse) -> None:
+        kind = message.WhichOneof("message")
+        said = getattr(message, kind)
+        if kind == "welcome":
+            assert not self.welcome.worker_id
+            self.welcome = said
+        elif kind == "assigned":
+            assert said.lease.token not in self.leases
+            self.leases[said.lease.token] = said
+            await self.on_assigned(said)
+        elif kind == "events":
+            assert said.events
+            self.in_hand[said.lease.token] += 1
+            await self.on_events(said)
+        elif kind == "progress":
+            self.caught_up[said.lease.token] = said.caught_up
+            await self.on_progress(said)
+        elif kind == "revoked":
+            if said.lost:
+                self.lost.append(said.lease.token)
+                self.leases.pop(said.lease.token, None)
+            else:
+                await self.on_revoked(said)
+        elif kind == "replay":
+            await self.on_replay(said)
 
     async def _beat(self) -> None:
         while True:

@@ -193,14 +193,15 @@ class Scripted(ProjectionsServicer):
         session = Session(self, context)
         self.sessions.append(session)
         self._came.set()
-        if self.refusal is not None:
-            session.end(self.refusal[0], *self.refusal[1])
-        elif self.welcoming:
+        refusal = self.refusal
+        if refusal is None and self.welcoming:
             session.welcome()
 
         async def receive() -> None:
             async for request in request_iterator:
                 await session.came(request)
+                if refusal is not None:  # not before the hello came: gRPC may lose what a server says while something is sent
+                    session.end(refusal[0], *refusal[1])
             session.half_closed = True
             session.end()
 

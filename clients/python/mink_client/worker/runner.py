@@ -166,7 +166,8 @@ class Runner:
         level = logging.DEBUG
         if isinstance(failure, ShuttingDown):
             level = logging.INFO
-        elif now - self._complained_at >= _AGAIN:
+        elif (self._answered or self._waits.attempts > 1) and now - self._complained_at >= _AGAIN:
+            # The very first failure may be no more than a refusal that gRPC lost (grpc/grpc#36066): the next attempt says what it is.
             level, self._complained_at = logging.WARNING, now
         _log.log(level, "%s: not connected: %s; trying again", self._definition.name, failure)
         try:
