@@ -309,6 +309,7 @@ async def test_database_unavailable_and_back(own_postgres: Postgres, start_serve
         session = client.store.AppendSession()
         await session.write(pb.AppendSessionRequest(appends=[pb.SessionAppend(request_id=1, to_stream=to("B", event()))]))
         assert (await session.read()).results[0].to_stream.version == 1
+        await until(lambda: _true(lambda: len(seen) == 2))  # while it reads from the database, an outage would end it
         await stop(own_postgres)
         for error in await asyncio.gather(*(failure(call) for call in all_calls(client))):
             check_unavailable(error)
@@ -334,9 +335,9 @@ async def test_database_unavailable_and_back(own_postgres: Postgres, start_serve
         assert (await session.read()).results[0].to_stream.version == 2
         await session.done_writing()
         head = await client.head()
-        await until(lambda: _true(lambda: len(seen) >= head))
+        await until(lambda: _true(lambda: len(seen) >= head or follower.done()))
+        assert not follower.done(), follower
         assert seen == list(range(1, head + 1)), "the subscription outlived the outage"
-        assert not follower.done()
         following.cancel()
         await asyncio.gather(follower, return_exceptions=True)
     assert "Traceback" not in process.output

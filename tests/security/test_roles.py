@@ -81,6 +81,8 @@ async def code_of(client: Client, method: Any, request: Any) -> tuple[grpc.Statu
     try:
         await (call.read() if method.server_streaming else call)
     except grpc.aio.AioRpcError as error:
+        if method.client_streaming and error.code() is grpc.StatusCode.INTERNAL and not error.trailing_metadata():
+            return await code_of(client, method, request)  # grpc/grpc#36066: a status that comes during a write may be lost
         return error.code(), denied(error)
     finally:
         call.cancel()

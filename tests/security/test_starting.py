@@ -194,7 +194,7 @@ async def test_reflection_is_off_if_it_is_set_so(start_secured, authority, conne
         client = connect(address_of(server), authority.roots)
         return client.channel.stream_stream("/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo")
 
-    call = asked(start_secured(MINK_REFLECTION="false"))(iter([b"\x3a\x00"]), timeout=20)
+    call = asked(start_secured(MINK_REFLECTION="false"))(timeout=20)
     with pytest.raises(grpc.aio.AioRpcError) as failed:
         await call.read()
     assert failed.value.code() is grpc.StatusCode.UNIMPLEMENTED

@@ -220,7 +220,8 @@ async def test_a_refusal_is_final_where_there_is_no_better_token(server, kind, c
         async with mink.subscribe_all() as events:
             with pytest.raises(Unauthenticated):
                 await anext(aiter(events))
-    assert len(server.calls) == (8 if kind == "wrong" else 4)
+    least = 8 if kind == "wrong" else 4
+    assert least <= len(server.calls) <= least + 2  # gRPC may lose how a session was refused (grpc/grpc#36066); then it is asked again
     assert OLD not in caplog.text
 
 
