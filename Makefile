@@ -35,7 +35,11 @@ run: env-run ## Start Mink (on an embedded Postgres, unless DATABASE_URL says ot
 
 .PHONY: test
 test: env ## Run the tests; TESTS=tests/unit chooses, ARGS='-x -k append' goes to pytest
-	@$(BIN)/pytest -m 'not reliability' $(if $(TESTS),,$(PARALLEL) --ignore=tests/conformance) $(ARGS) $(TESTS)
+	@$(BIN)/pytest -m 'not reliability and not thorough' $(if $(TESTS),,$(PARALLEL) --ignore=tests/conformance) $(ARGS) $(TESTS)
+
+.PHONY: test-thorough
+test-thorough: env ## Run what `make test` leaves out: the same tests on an older Postgres, in an upgraded log, with other read models
+	@$(BIN)/pytest -m 'thorough and not reliability' $(PARALLEL) $(ARGS) $(TESTS)
 
 .PHONY: test-clients
 test-clients: env ## Run the tests of the Go, TypeScript and Java clients, and the cases that all clients must pass; CLIENTS=go chooses

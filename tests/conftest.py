@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 # Every Postgres that the storage tests run on.
-VERSIONS = ["18", "16", *(["url"] if os.environ.get("TEST_DATABASE_URL") else [])]
+VERSIONS = ["18", pytest.param("16", marks=pytest.mark.thorough), *(["url"] if os.environ.get("TEST_DATABASE_URL") else [])]
 # And a Postgres 18 whose schemas the first release made, and today's migrations brought up to date.
 UPGRADED = "upgraded"
 

@@ -28,7 +28,7 @@ async def in_state(scene: Scene, state: ProjectionState, seconds: float = 30) ->
     await until(so, f"the projection is {state}", seconds)
 
 
-@pytest.mark.parametrize("kind", ["postgres", "file"])
+@pytest.mark.parametrize("kind", ["postgres", pytest.param("file", marks=pytest.mark.thorough)])
 async def test_a_pause_stops_every_worker(open_scene: Callable[..., Awaitable[Scene]], kind: str) -> None:
     """Those that come meanwhile as well, also after a restart of the server."""
     scene = await open_scene(kind=kind, partitions=2)
@@ -99,7 +99,7 @@ async def test_a_pause_with_nobody_there_holds_for_who_comes(open_scene: Callabl
     await scene.finish("a pause with nobody there")
 
 
-@pytest.mark.parametrize("kind", ["postgres", "file"])
+@pytest.mark.parametrize("kind", [pytest.param("postgres", marks=pytest.mark.thorough), "file"])
 @lasting(3, 20)
 async def test_restarts_lose_nothing(open_scene: Callable[..., Awaitable[Scene]], kind: str, seconds: float) -> None:
     """Of the projection, of the server, of a worker, under load."""

@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 # Seconds between two kills, about.
 _ONE = 2
 
-KINDS = pytest.mark.parametrize("kind", ["postgres", "sqlite", "file"])
+KINDS = pytest.mark.parametrize(
+    "kind", ["postgres", *(pytest.param(kind, marks=pytest.mark.thorough) for kind in ("sqlite", "file"))]
+)
 
 
 async def handled_more(scene: Scene, events: int = 50) -> None:

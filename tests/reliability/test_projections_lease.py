@@ -63,7 +63,7 @@ async def _applied_since(scene: Scene, count: int, worker: WorkerProcess) -> boo
     return any(one.worker == worker.pid for one in (await scene.model.applied())[count:])
 
 
-@pytest.mark.parametrize("how", ["stopped", "hangs"])
+@pytest.mark.parametrize("how", ["stopped", pytest.param("hangs", marks=pytest.mark.thorough)])
 @pytest.mark.parametrize("kind", ["postgres", pytest.param("by_type", marks=pytest.mark.reliability)])
 async def test_a_transaction_of_the_old_holder_is_refused(open_scene: Callable[..., Awaitable[Scene]], kind: str, how: str) -> None:
     """It is in the middle of one, with rows written and locked, when it loses its lease, and goes on later.
@@ -158,7 +158,7 @@ async def test_a_worker_that_does_not_know_that_it_was_cut_off_is_refused(open_s
     ("kind", "how"),
     [
         ("postgres", "swallow"),
-        ("file", "delay"),
+        pytest.param("file", "delay", marks=pytest.mark.thorough),
         pytest.param("postgres", "delay", marks=pytest.mark.reliability),
         pytest.param("file", "swallow", marks=pytest.mark.reliability),
     ],

@@ -37,7 +37,9 @@ async def test_two_workers_of_one_projection_never_both_apply(open_scene: Callab
     assert len({one.worker for one in await scene.model.applied()}) == 2, "one of them stood by"
 
 
-@pytest.mark.parametrize("kind", ["file", "postgres", pytest.param("sqlite", marks=pytest.mark.reliability)])
+@pytest.mark.parametrize(
+    "kind", ["file", pytest.param("postgres", marks=pytest.mark.thorough), pytest.param("sqlite", marks=pytest.mark.reliability)]
+)
 @lasting(1, 4)
 async def test_workers_come_and_go(open_scene: Callable[..., Awaitable[Scene]], kind: str, seconds: float) -> None:
     """1, 2, 4, 3, 1 of them. They are told to go; where there are transactions, every other one is killed."""

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
     from tests.reliability.projections.scene import Scene
 
-KINDS = pytest.mark.parametrize("kind", ["postgres", "by_type", "sqlite", "file"])
+KINDS = pytest.mark.parametrize(
+    "kind", ["postgres", *(pytest.param(kind, marks=pytest.mark.thorough) for kind in ("by_type", "sqlite")), "file"]
+)
 
 
 async def append_with_poison(scene: Scene) -> list[int]:

@@ -49,7 +49,7 @@ async def spoil(scene: Scene) -> None:
         await asyncio.to_thread(scene.model.execute, sql)
 
 
-@pytest.mark.parametrize("kind", ["postgres", "sqlite"])
+@pytest.mark.parametrize("kind", ["postgres", pytest.param("sqlite", marks=pytest.mark.thorough)])
 async def test_in_place_the_read_model_is_cleared_and_filled_again(open_scene: Callable[..., Awaitable[Scene]], kind: str) -> None:
     """Under load, by several workers, one of which is killed meanwhile."""
     scene = await open_scene(kind=kind, partitions=2)

@@ -23,7 +23,7 @@ BOUND = TAIL + 48 * MIB
 WORKER_BOUND = 48 * MIB
 
 
-@pytest.mark.parametrize("how", ["stuck", "slow"])
+@pytest.mark.parametrize("how", ["stuck", pytest.param("slow", marks=pytest.mark.thorough)])
 @pytest.mark.parametrize(
     "count",
     [

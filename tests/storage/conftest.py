@@ -45,7 +45,9 @@ _UPGRADED = (
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Adds the upgraded schemas to what the storage suite runs on."""
     if metafunc.module.__name__.rpartition(".")[2] in _UPGRADED and "any_postgres" in metafunc.fixturenames:
-        each = pytest.mark.parametrize("any_postgres", [*VERSIONS, UPGRADED], indirect=True, scope="session")
+        each = pytest.mark.parametrize(
+            "any_postgres", [*VERSIONS, pytest.param(UPGRADED, marks=pytest.mark.thorough)], indirect=True, scope="session"
+        )
         metafunc.definition.add_marker(each)
 
 

@@ -221,7 +221,9 @@ async def test_a_refusal_is_final_where_there_is_no_better_token(server, kind, c
             with pytest.raises(Unauthenticated):
                 await anext(aiter(events))
     least = 8 if kind == "wrong" else 4
-    assert least <= len(server.calls) <= least + 2  # gRPC may lose how a session was refused (grpc/grpc#36066); then it is asked again
+    assert (
+        least <= len(server.calls) <= least + 2
+    )  # gRPC may lose how a session was refused (grpc/grpc#36066); then it is asked again
     assert OLD not in caplog.text
 
 
