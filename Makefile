@@ -11,7 +11,7 @@ ARGS ?=
 # Which clients: go typescript java, and python where the cases are run.
 CLIENTS ?=
 # All tests run in four processes, each with databases of its own; most of what they do is wait. PARALLEL= runs them one by one.
-PARALLEL ?= -n 4 --dist loadfile
+PARALLEL ?= -n 4 --dist loadfile --no-loadscope-reorder
 
 # uv keeps its downloads in the home folder; without one that can be written, they stay in .venv.
 ifneq ($(shell d="$${UV_CACHE_DIR:-$${XDG_CACHE_HOME:-$${HOME:-/nonexistent}/.cache}/uv}"; mkdir -p "$$d" 2>/dev/null && test -w "$$d" && echo ok),ok)

@@ -20,6 +20,19 @@ VERSIONS = ["18", pytest.param("16", marks=pytest.mark.thorough), *(["url"] if o
 UPGRADED = "upgraded"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Spreads the files that keep the processors busy among those that wait; several of them at once hold each other up.
+
+    None of them comes near the end, where some of the processes have nothing left to do.
+    """
+    files = list(dict.fromkeys(item.path for item in items))
+    busy = [file for file in files if file.parent.name == "reliability"]
+    calm = [file for file in files if file.parent.name != "reliability"]
+    place = {file: number / max(len(calm), 1) for number, file in enumerate(calm)}
+    place |= {file: number * 0.8 / len(busy) for number, file in enumerate(busy)}
+    items.sort(key=lambda item: place[item.path])
+
+
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
     """A Postgres 18 for the whole run."""

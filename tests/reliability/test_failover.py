@@ -126,7 +126,7 @@ async def test_nothing_is_acknowledged_that_the_standby_does_not_have(cluster: C
         done, _ = await asyncio.wait([waiting], timeout=1)
         assert not done, waiting.result()
         with pytest.raises(NOT_ACKNOWLEDGED):
-            await append(3)
+            await append(6)
         # However often it is tried, one session waits for the standby. The others give up, and go.
         sessions = "select count(*) from pg_stat_activity where application_name = 'mink' and state = 'active' and wait_event = "
         assert (await there(primary.fetch, f"{sessions} 'SyncRep'"))[0][0] == 1

@@ -167,7 +167,7 @@ class Runner:
         if isinstance(failure, ShuttingDown):
             level = logging.INFO
         elif (self._answered or self._waits.attempts > 1) and now - self._complained_at >= _AGAIN:
-            # The very first failure may be no more than a refusal that gRPC lost (grpc/grpc#36066): the next attempt says what it is.
+            # The very first one may be a refusal that gRPC lost (grpc/grpc#36066): the next attempt says what it is.
             level, self._complained_at = logging.WARNING, now
         _log.log(level, "%s: not connected: %s; trying again", self._definition.name, failure)
         try:
