@@ -104,7 +104,8 @@ async def test_reflection_can_be_off_and_channelz_on(start_server: Callable[...,
         assert answer
 
 
-async def test_http_health(server: MinkProcess) -> None:
+async def test_http_health(start_server: Callable[..., MinkProcess]) -> None:
+    server = start_server()
     assert await http(server.http_address, "/health/live") == (200, '{"status":"alive"}')
     status, body = await http(server.http_address, "/health/ready")
     found = json.loads(body)
@@ -162,36 +163,37 @@ async def test_a_watcher_does_not_keep_a_server_from_leaving(start_server: Calla
         watch.cancel()
 
 
-async def test_diagnose_and_statistics(client: Client) -> None:
-    name = new_name()
-    await client.append(name, event("RatherRare"), event("RatherRare"))
-    answer = await client.operations.Diagnose(ops.DiagnoseRequest())
-    assert [check.component for check in answer.checks] == [
-        "connection",
-        "schema",
-        "indexes",
-        "tail",
-        "clock",
-        "durability",
-        "flush",
-        "replication",
-        "slots",
-        "transactions",
-        "connections",
-        "vacuum",
-        "size",
-        "projections",
-    ]
-    assert {check.outcome for check in answer.checks} <= {ops.Check.OK, ops.Check.WARNING}
-    assert answer.server_version == VERSION
-    before = await client.operations.GetStatistics(ops.GetStatisticsRequest(top_types=1000))
-    await client.append(name, event("RatherRare"))
-    await client.store.TruncateStream(pb.TruncateStreamRequest(stream=name, before_version=3))
-    after = await client.operations.GetStatistics(ops.GetStatisticsRequest(top_types=1000))
-    assert (after.head - before.head, after.events - before.events, after.streams - before.streams) == (1, -1, 0)
-    assert {t.type: t.events for t in after.top_types}["RatherRare"] == 1
-    assert sum(t.events for t in after.top_types) == after.events
-    assert after.size_bytes > 0
+async def test_diagnose_and_statistics(start_server: Callable[..., MinkProcess]) -> None:
+    async with connected(start_server()) as client:
+        name = new_name()
+        await client.append(name, event("RatherRare"), event("RatherRare"))
+        answer = await client.operations.Diagnose(ops.DiagnoseRequest())
+        assert [check.component for check in answer.checks] == [
+            "connection",
+            "schema",
+            "indexes",
+            "tail",
+            "clock",
+            "durability",
+            "flush",
+            "replication",
+            "slots",
+            "transactions",
+            "connections",
+            "vacuum",
+            "size",
+            "projections",
+        ]
+        assert {check.outcome for check in answer.checks} <= {ops.Check.OK, ops.Check.WARNING}
+        assert answer.server_version == VERSION
+        before = await client.operations.GetStatistics(ops.GetStatisticsRequest(top_types=1000))
+        await client.append(name, event("RatherRare"))
+        await client.store.TruncateStream(pb.TruncateStreamRequest(stream=name, before_version=3))
+        after = await client.operations.GetStatistics(ops.GetStatisticsRequest(top_types=1000))
+        assert (after.head - before.head, after.events - before.events, after.streams - before.streams) == (1, -1, 0)
+        assert {t.type: t.events for t in after.top_types}["RatherRare"] == 1
+        assert sum(t.events for t in after.top_types) == after.events
+        assert after.size_bytes > 0
 
 
 METRICS = (

@@ -143,6 +143,11 @@ async def test_a_projection_cannot_begin_beyond_the_head(start_server: Callable[
         await client.append("A", event())
         await at_the_end.until(lambda: at_the_end.model.positions() == [3])
         await after_one.until(lambda: after_one.model.positions() == [2, 3])
+
+        async def stored() -> bool:
+            return (await client.projection("one")).checkpoint == 3
+
+        await until(stored)
         # Later it begins where it is, whatever the worker says.
         await after_one.stop()
         again = await RawWorker(client.channel, "one", after_position=0).start()
