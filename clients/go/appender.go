@@ -20,6 +20,10 @@ const (
 	mostBytes = 1 << 20
 	// Appends sent and not answered.
 	mostInFlight = 10_000
+	// Messages sent since the last results, before the next one waits for results.
+	mostUnanswered = 2
+	// How long it waits for them at most.
+	longestGathering = 5 * time.Millisecond
 )
 
 // appender sends the appends of all callers over one AppendSession, and opens another one when it breaks.
@@ -31,6 +35,7 @@ type appender struct {
 	connection *connection
 	numbers    atomic.Int64
 	wake       chan struct{} // holds something if there may be something to do
+	answered   chan struct{} // holds something if results may have come
 	over       chan struct{} // ends when callers are not waited for any more
 	finished   chan struct{} // ends when the goroutine that runs sessions has
 	ctx        context.Context
@@ -44,6 +49,7 @@ type appender struct {
 	queue    []*entry
 	dead     int // entries of the queue whose callers do not wait any more
 	inFlight map[int64]*entry
+	sent     int   // messages since the last results
 	down     error // why there is no session; nil while results come
 }
 
@@ -67,6 +73,7 @@ func newAppender(c *connection) *appender {
 		stop:       stop,
 		connection: c,
 		wake:       make(chan struct{}, 1),
+		answered:   make(chan struct{}, 1),
 		over:       make(chan struct{}),
 		finished:   make(chan struct{}),
 		idle:       make(chan struct{}),
@@ -233,6 +240,31 @@ func (a *appender) next(stop <-chan struct{}) []*entry {
 	}
 }
 
+// holdBack lets appends gather while the server has enough to do: what it commits, and what it commits next. More messages would cost it
+// more, and their appends would hardly be committed sooner. It waits for the next results, but never for long.
+func (a *appender) holdBack(stop <-chan struct{}) {
+	if !a.mayGather() {
+		return
+	}
+	timer := time.NewTimer(longestGathering)
+	defer timer.Stop()
+	for a.mayGather() {
+		select {
+		case <-a.answered:
+		case <-timer.C:
+			return
+		case <-stop:
+			return
+		}
+	}
+}
+
+func (a *appender) mayGather() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.sent >= mostUnanswered && len(a.inFlight) > 0 && len(a.queue) < mostAppends
+}
+
 // gather lets everybody who is about to append do so first: callers who were woken together append together, and the first of them wakes
 // the sender. It waits for nobody: when no other goroutine is ready to run, or those that are add nothing, it is over.
 func (a *appender) gather() {
@@ -281,6 +313,9 @@ func (a *appender) take() []*entry {
 		}
 		used++
 	}
+	if len(taken) > 0 {
+		a.sent++
+	}
 	clear(a.queue[:used])
 	if a.queue = a.queue[used:]; len(a.queue) == 0 {
 		a.queue = nil
@@ -292,7 +327,7 @@ func (a *appender) take() []*entry {
 func (a *appender) results(response *minkpb.AppendSessionResponse) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.down = nil
+	a.down, a.sent = nil, 0
 	full := len(a.inFlight) >= mostInFlight
 	for _, result := range response.GetResults() {
 		e, waiting := a.inFlight[result.GetRequestId()]
@@ -307,6 +342,10 @@ func (a *appender) results(response *minkpb.AppendSessionResponse) {
 			e.result = result
 		}
 		close(e.ready)
+	}
+	select {
+	case a.answered <- struct{}{}:
+	default:
 	}
 	if full {
 		a.wakeUp()
@@ -345,6 +384,7 @@ func (a *appender) sendAgain(err error) {
 		again = append(again, e)
 	}
 	clear(a.inFlight)
+	a.sent = 0
 	slices.SortFunc(again, func(x, y *entry) int { return cmp.Compare(x.number, y.number) })
 	a.queue = append(again, a.queue...)
 	a.wakeUp()

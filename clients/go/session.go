@@ -112,6 +112,7 @@ type outgoing struct {
 
 func (a *appender) sendAll(out *outgoing) {
 	for {
+		a.holdBack(out.stop)
 		entries := a.next(out.stop)
 		if len(entries) == 0 {
 			break

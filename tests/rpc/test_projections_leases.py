@@ -85,6 +85,11 @@ async def test_a_worker_whose_connection_breaks_is_replaced_at_once(start_server
         await first.until(lambda: len(first.model.positions()) == 100)
         second = await RawWorker(other.channel, "P", first.model).start()
         assert not second.leases
+
+        async def stored() -> bool:
+            return (await other.projection("P")).checkpoint == 100
+
+        await until(stored)
         await client.channel.close()  # as a process that is killed does
         await second.until(lambda: second.leases)
         await other.append("A", event())
