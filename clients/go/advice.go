@@ -39,6 +39,8 @@ func advice(message string, tls bool) string {
 	}
 	hungUp := strings.Contains(message, "EOF") || strings.Contains(message, "connection reset") || strings.Contains(message, "broken pipe")
 	switch {
+	case tls && hungUp && strings.Contains(message, "write tcp"):
+		return wantsCertificate // TLS 1.3: the server looks at it only after the client has begun to write
 	case !hungUp || !strings.Contains(message, "error reading server preface"):
 		return ""
 	case tls:
