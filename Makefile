@@ -10,6 +10,8 @@ TESTS ?=
 ARGS ?=
 # Which clients: go typescript java, and python where the cases are run.
 CLIENTS ?=
+# What belongs to `make test-clients`: the harness of the cases, and the page for which grpcurl is built.
+CLIENT_TESTS := tests/conformance tests/e2e/test_grpcurl_page.py
 # All tests run in four processes, each with databases of its own; most of what they do is wait. PARALLEL= runs them one by one.
 PARALLEL ?= -n 4 --dist loadfile --no-loadscope-reorder
 
@@ -35,15 +37,15 @@ run: env-run ## Start Mink (on an embedded Postgres, unless DATABASE_URL says ot
 
 .PHONY: test
 test: env ## Run the tests; TESTS=tests/unit chooses, ARGS='-x -k append' goes to pytest
-	@$(BIN)/pytest -m 'not reliability and not thorough' $(if $(TESTS),,$(PARALLEL) --ignore=tests/conformance) $(ARGS) $(TESTS)
+	@$(BIN)/pytest -m 'not reliability and not thorough' $(if $(TESTS),,$(PARALLEL) $(CLIENT_TESTS:%=--ignore=%)) $(ARGS) $(TESTS)
 
 .PHONY: test-thorough
 test-thorough: env ## Run what `make test` leaves out: the same tests on an older Postgres, in an upgraded log, with other read models
 	@$(BIN)/pytest -m 'thorough and not reliability' $(PARALLEL) $(ARGS) $(TESTS)
 
 .PHONY: test-clients
-test-clients: env ## Run the tests of the Go, TypeScript and Java clients, and the cases that all clients must pass; CLIENTS=go chooses
-	@$(BIN)/pytest $(PARALLEL) tests/conformance
+test-clients: env ## Run the tests of the Go, TypeScript and Java clients and of grpcurl, and the cases that all clients must pass; CLIENTS=go chooses
+	@$(BIN)/pytest $(PARALLEL) $(CLIENT_TESTS)
 	@tools/clients test $(CLIENTS)
 	@clients/conformance/run --keep-going $(CLIENTS) $(ARGS)
 
