@@ -40,7 +40,7 @@ test: env ## Run the tests; TESTS=tests/unit chooses, ARGS='-x -k append' goes t
 	@$(BIN)/pytest -m 'not reliability and not thorough' $(if $(TESTS),,$(PARALLEL) $(CLIENT_TESTS:%=--ignore=%)) $(ARGS) $(TESTS)
 
 .PHONY: test-thorough
-test-thorough: env ## Run what `make test` leaves out: the same tests on an older Postgres, in an upgraded log, with other read models
+test-thorough: env ## Run what `make test` leaves out: the same on an older Postgres, in an upgraded log, with other read models; backups
 	@$(BIN)/pytest -m 'thorough and not reliability' $(PARALLEL) $(ARGS) $(TESTS)
 
 .PHONY: test-clients

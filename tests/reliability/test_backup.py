@@ -80,6 +80,7 @@ async def test_a_dump_is_a_moment_of_the_log_and_comes_back_as_it_was(
         postgres.drop(schema)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("target", ["name", pytest.param("time", marks=pytest.mark.reliability)])
 async def test_a_base_backup_and_the_archive_bring_back_a_moment(serve: Callable[..., MinkProcess], target: str) -> None:
     with Cluster() as cluster:
@@ -146,6 +147,7 @@ async def test_a_base_backup_and_the_archive_bring_back_a_moment(serve: Callable
             assert await fill(client, 40) == head + 40
 
 
+@pytest.mark.thorough
 async def test_a_standby_is_made_waited_for_done_without_and_promoted(serve: Callable[..., MinkProcess]) -> None:
     with Cluster() as cluster:
         primary = await there(cluster.primary)
@@ -182,6 +184,7 @@ async def test_a_standby_is_made_waited_for_done_without_and_promoted(serve: Cal
         assert count == len(log)
 
 
+@pytest.mark.thorough
 async def test_a_log_moves_from_the_embedded_postgres_to_another(
     postgres: Postgres, empty_database: str, serve: Callable[..., MinkProcess], folder: Path
 ) -> None:

@@ -96,6 +96,7 @@ async def test_the_standby_has_every_acknowledged_event(
     assert "another host of the database takes the writes" in one.output + two.output
 
 
+@pytest.mark.thorough
 async def test_nothing_is_acknowledged_that_the_standby_does_not_have(cluster: Cluster, serve: Callable[..., MinkProcess]) -> None:
     """Also not by sending it again: what is in the log of the primary alone is no answer."""
     primary, standby = await there(pair, cluster)

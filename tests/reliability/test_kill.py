@@ -86,6 +86,7 @@ def postmaster_of(data_dir: Path) -> int:
     return pid
 
 
+@pytest.mark.thorough
 @lasting(_ONE, 6 * _ONE)
 async def test_kill_the_embedded_postgres(data_dir: Path, seconds: float) -> None:
     server = MinkProcess(MINK_DATA_DIR=str(data_dir))

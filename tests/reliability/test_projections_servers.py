@@ -65,6 +65,7 @@ async def test_one_of_two_servers_is_killed(open_scene: Callable[..., Awaitable[
     await scene.finish("kill -9 of one of two servers")
 
 
+@pytest.mark.thorough
 async def test_one_of_two_servers_is_stopped(open_scene: Callable[..., Awaitable[Scene]]) -> None:
     """Its workers hear nothing and stop; those of the other one take over; then it goes on with what it has in hand."""
     scene = await open_scene(partitions=4, lease=LEASE, servers=2)

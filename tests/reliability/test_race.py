@@ -29,6 +29,7 @@ async def test_every_acknowledged_event_is_delivered_once_and_in_order(
         await work.finish("race, one server")
 
 
+@pytest.mark.thorough
 @lasting(3, 10)
 async def test_the_same_holds_with_two_servers_on_one_database(start_server: Callable[..., MinkProcess], seconds: float) -> None:
     servers = [start_server() for _ in range(2)]

@@ -113,6 +113,7 @@ async def test_a_read_model_that_is_lost_is_built_anew(
         assert "They are the same." in await there(example.run, "check.py", server)
 
 
+@pytest.mark.thorough
 async def test_a_read_model_that_is_ahead_of_a_restored_log_says_so_and_is_built_anew(
     postgres: Postgres, empty_database: str, serve: Callable[..., MinkProcess], folder: Path, example: Example
 ) -> None:

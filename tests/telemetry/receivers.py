@@ -93,9 +93,9 @@ class _Service(trace_service_pb2_grpc.TraceServiceServicer):
 
 @asynccontextmanager
 async def grpc_receiver(address: str = "127.0.0.1:0") -> AsyncIterator[Receiver]:
-    """A collector that takes OTLP over gRPC."""
+    """A collector that takes OTLP over gRPC. Whoever names its address may hold that with a socket that is only bound."""
     receiver = Receiver()
-    server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
+    server = grpc.aio.server(options=[("grpc.so_reuseport", int(not address.endswith(":0")))])
     trace_service_pb2_grpc.add_TraceServiceServicer_to_server(_Service(receiver), server)
     receiver.address = f"127.0.0.1:{server.add_insecure_port(address)}"
     await server.start()

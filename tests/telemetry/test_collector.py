@@ -90,25 +90,27 @@ async def test_a_collector_that_never_answers_does_not_hold_up_the_end(
 
 
 async def test_a_collector_that_comes_back_gets_traces_again(start_server: Callable[..., MinkProcess]) -> None:
-    async with grpc_receiver() as first:
-        address = first.address
-    process = start_server(
-        OTEL_EXPORTER_OTLP_ENDPOINT=f"http://{address}", OTEL_EXPORTER_OTLP_TIMEOUT="0.5", OTEL_BSP_SCHEDULE_DELAY="20"
-    )
-    async with connected(process) as client:
-        end = time.monotonic() + 20
-        while not lines(process, "traces cannot be sent"):
-            assert time.monotonic() < end
-            await append(client, Trace())
-        async with grpc_receiver(address) as receiver:
-            while not lines(process, "takes traces again"):
-                assert time.monotonic() < end + 20
-                await append(client, trace := Trace())
-                await asyncio.sleep(0.05)
-            await append(client, trace)
-            assert await receiver.until(lambda: receiver.named(CALL + "AppendToStream", trace.id))
-            (again,) = lines(process, "takes traces again")
-            assert again["spans_lost"] > 0
+    with socket.socket() as place:  # nobody else gets the port while the collector is away
+        place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        place.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{place.getsockname()[1]}"
+        process = start_server(
+            OTEL_EXPORTER_OTLP_ENDPOINT=f"http://{address}", OTEL_EXPORTER_OTLP_TIMEOUT="0.5", OTEL_BSP_SCHEDULE_DELAY="20"
+        )
+        async with connected(process) as client:
+            end = time.monotonic() + 20
+            while not lines(process, "traces cannot be sent"):
+                assert time.monotonic() < end
+                await append(client, Trace())
+            async with grpc_receiver(address) as receiver:
+                while not lines(process, "takes traces again"):
+                    assert time.monotonic() < end + 20
+                    await append(client, trace := Trace())
+                    await asyncio.sleep(0.05)
+                await append(client, trace)
+                assert await receiver.until(lambda: receiver.named(CALL + "AppendToStream", trace.id))
+                (again,) = lines(process, "takes traces again")
+                assert again["spans_lost"] > 0
 
 
 @pytest.mark.parametrize(
